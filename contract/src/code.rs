@@ -1,0 +1,189 @@
+//! The codes of a decision: [`Refusal`] is what the caller is told, [`Reason`] what metrics and usage are told.
+//!
+//! Several reasons share one refusal on purpose: unknown, revoked, disabled and expired keys look alike from
+//! outside, so that an answer tells a thief nothing.
+
+/// What a refused caller is told. The text of [`Refusal::code`] never changes once released.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Refusal {
+    /// No credential in any configured place.
+    CredentialMissing,
+    /// A credential that is not accepted, for whatever reason.
+    CredentialInvalid,
+    /// More than one credential, even if they are equal or each is valid.
+    MultipleCredentials,
+    /// This proxy has no complete key table yet.
+    TableNotReady,
+    /// The filter could not decide. A fault denies.
+    Fault,
+}
+
+impl Refusal {
+    /// Every refusal, for tests and documentation.
+    pub const ALL: [Self; 5] =
+        [Self::CredentialMissing, Self::CredentialInvalid, Self::MultipleCredentials, Self::TableNotReady, Self::Fault];
+
+    /// The stable code, as in the problem body.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::CredentialMissing => "credential_missing",
+            Self::CredentialInvalid => "credential_invalid",
+            Self::MultipleCredentials => "multiple_credentials",
+            Self::TableNotReady => "table_not_ready",
+            Self::Fault => "filter_fault",
+        }
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::CredentialMissing | Self::CredentialInvalid => 401,
+            Self::MultipleCredentials => 400,
+            Self::TableNotReady | Self::Fault => 503,
+        }
+    }
+
+    /// The gRPC status (16 unauthenticated, 3 invalid argument, 14 unavailable).
+    #[must_use]
+    pub const fn grpc_status(self) -> i32 {
+        match self {
+            Self::CredentialMissing | Self::CredentialInvalid => 16,
+            Self::MultipleCredentials => 3,
+            Self::TableNotReady | Self::Fault => 14,
+        }
+    }
+
+    /// The problem's title.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::CredentialMissing => "API key required",
+            Self::CredentialInvalid => "API key not accepted",
+            Self::MultipleCredentials => "More than one credential",
+            Self::TableNotReady => "Not ready yet",
+            Self::Fault => "Could not be decided",
+        }
+    }
+
+    /// The problem's detail: what the caller can do.
+    #[must_use]
+    pub const fn detail(self) -> &'static str {
+        match self {
+            Self::CredentialMissing => {
+                "Send your API key in the X-API-Key header, or in the Authorization header as: Bearer <key>."
+            }
+            Self::CredentialInvalid => {
+                "The API key is not valid. Check that it was copied whole and has not been revoked or expired."
+            }
+            Self::MultipleCredentials => "The request carries more than one API key. Send exactly one.",
+            Self::TableNotReady => "This proxy is still loading its keys. Try again in a moment.",
+            Self::Fault => "The request could not be checked, so it was refused. Try again in a moment.",
+        }
+    }
+}
+
+/// Why a request was decided as it was, for metrics and usage. The numbers are part of the protocol.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Reason {
+    /// Allowed.
+    Allowed = 0,
+    /// No credential.
+    Missing = 1,
+    /// More than one credential.
+    Multiple = 2,
+    /// Empty, too long, or bytes that no credential has.
+    Malformed = 3,
+    /// Not in the table.
+    Unknown = 4,
+    /// Revoked.
+    Revoked = 5,
+    /// Disabled, for now.
+    Disabled = 6,
+    /// Past its expiry.
+    Expired = 7,
+    /// The key has a restriction that this filter is too old to know.
+    Unsupported = 8,
+    /// No complete table.
+    NotReady = 9,
+    /// A fault of the filter or its host.
+    Fault = 10,
+}
+
+impl Reason {
+    /// Every reason, in the order of the numbers.
+    pub const ALL: [Self; 11] = [
+        Self::Allowed,
+        Self::Missing,
+        Self::Multiple,
+        Self::Malformed,
+        Self::Unknown,
+        Self::Revoked,
+        Self::Disabled,
+        Self::Expired,
+        Self::Unsupported,
+        Self::NotReady,
+        Self::Fault,
+    ];
+
+    /// The name in metrics, usage and logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Missing => "missing",
+            Self::Multiple => "multiple",
+            Self::Malformed => "malformed",
+            Self::Unknown => "unknown",
+            Self::Revoked => "revoked",
+            Self::Disabled => "disabled",
+            Self::Expired => "expired",
+            Self::Unsupported => "unsupported",
+            Self::NotReady => "not_ready",
+            Self::Fault => "fault",
+        }
+    }
+
+    /// The reason of a number in a usage batch; `None` for one that this version does not know.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
+
+    /// What the caller is told; `None` when the request is allowed.
+    #[must_use]
+    pub const fn refusal(self) -> Option<Refusal> {
+        match self {
+            Self::Allowed => None,
+            Self::Missing => Some(Refusal::CredentialMissing),
+            Self::Multiple => Some(Refusal::MultipleCredentials),
+            Self::Malformed | Self::Unknown | Self::Revoked | Self::Disabled | Self::Expired | Self::Unsupported => {
+                Some(Refusal::CredentialInvalid)
+            }
+            Self::NotReady => Some(Refusal::TableNotReady),
+            Self::Fault => Some(Refusal::Fault),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_each_reason_reads_back() {
+        for reason in Reason::ALL {
+            assert_eq!(Reason::from_number(reason as u8), Some(reason));
+        }
+        assert_eq!(Reason::from_number(11), None);
+    }
+
+    #[test]
+    fn only_allowed_is_allowed() {
+        for reason in Reason::ALL {
+            assert_eq!(reason.refusal().is_none(), reason == Reason::Allowed);
+        }
+    }
+}

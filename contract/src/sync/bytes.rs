@@ -1,0 +1,73 @@
+//! Reading and writing little-endian fields without an index that could be out of range.
+
+use super::SyncError;
+
+/// Takes fields from the front of a slice; every read that goes past the end is an error.
+#[derive(Clone, Copy)]
+pub(super) struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], SyncError> {
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or(SyncError::Length)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], SyncError> {
+        let (taken, rest) = self.rest.split_first_chunk::<N>().ok_or(SyncError::Length)?;
+        self.rest = rest;
+        Ok(*taken)
+    }
+
+    pub(super) fn u8(&mut self) -> Result<u8, SyncError> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    pub(super) fn u16(&mut self) -> Result<u16, SyncError> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    pub(super) fn u32(&mut self) -> Result<u32, SyncError> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    pub(super) fn u64(&mut self) -> Result<u64, SyncError> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    /// A record's payload: its length as u16, then the bytes.
+    pub(super) fn prefixed(&mut self) -> Result<&'a [u8], SyncError> {
+        let length = self.u16()?;
+        self.take(usize::from(length))
+    }
+}
+
+/// The body of a checksummed message: all but the last four bytes, once the CRC-32 there was found right.
+pub(super) fn verified_body(bytes: &[u8]) -> Result<&[u8], SyncError> {
+    let (body, checksum) = bytes.split_last_chunk::<4>().ok_or(SyncError::Length)?;
+    if crc32fast::hash(body) == u32::from_le_bytes(*checksum) { Ok(body) } else { Err(SyncError::Checksum) }
+}
+
+/// Appends the CRC-32 of all bytes so far.
+pub(super) fn seal(mut bytes: Vec<u8>) -> Vec<u8> {
+    let checksum = crc32fast::hash(&bytes);
+    bytes.extend_from_slice(&checksum.to_le_bytes());
+    bytes
+}
+
+/// Overwrites `bytes[at..]` with `field`. The writers reserve the place first, so it is always there.
+pub(super) fn put(bytes: &mut [u8], at: usize, field: &[u8]) {
+    if let Some(place) = bytes.get_mut(at..at + field.len()) {
+        place.copy_from_slice(field);
+    }
+}

@@ -1,0 +1,159 @@
+//! A batch of usage from one worker: how often each key was allowed or refused, and when it was last seen.
+//!
+//! ```text
+//!  at  size
+//!   0   4   magic "KPUS"
+//!   4   1   version
+//!   5   3   reserved, 0
+//!   8  16   worker
+//!  24   8   sequence: 1, 2, 3, ... of this worker; the same batch is sent again until it is answered
+//!  32   4   number of records
+//!  36   ..  records: kind u8 (1), reserved u8, length u16, payload
+//!  ..   4   CRC-32 over all before it
+//!
+//! payload of kind 1:  key id 16 · last seen u64 (ms since 1970 UTC) · n u8 · n times: reason u8, count u32
+//! ```
+//!
+//! The control plane remembers each worker's last sequence, so that a batch whose answer was lost counts once.
+
+use super::bytes::{Reader, put, seal, verified_body};
+use super::{IGNORABLE_KINDS, MAX_BYTES, SyncError, VERSION};
+use crate::code::Reason;
+use crate::id::Id;
+
+const MAGIC: &[u8; 4] = b"KPUS";
+const HEADER_LEN: usize = 36;
+const KIND_KEY_USAGE: u8 = 1;
+const COUNT_AT: usize = 32;
+
+/// Usage of one key since the worker's last batch.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UsageRecord {
+    /// The key's id.
+    pub key: Id,
+    /// The last request, in milliseconds since 1970 UTC by the proxy's clock.
+    pub last_seen: u64,
+    /// Counts by reason; a reason that this version does not know is left out.
+    pub counts: Vec<(Reason, u32)>,
+}
+
+/// A decoded batch.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UsageBatch {
+    /// Which worker sent it.
+    pub worker: Id,
+    /// Its place in the worker's sequence, from 1.
+    pub sequence: u64,
+    /// One record a key.
+    pub records: Vec<UsageRecord>,
+}
+
+impl UsageBatch {
+    /// Reads a batch; refused whole on any error.
+    pub fn decode(bytes: &[u8]) -> Result<Self, SyncError> {
+        let magic = bytes.first_chunk::<4>().ok_or(SyncError::Length)?;
+        if magic != MAGIC {
+            return Err(SyncError::Magic);
+        }
+        if bytes.len() > MAX_BYTES {
+            return Err(SyncError::Length);
+        }
+        let mut reader = Reader::new(verified_body(bytes)?);
+        reader.take(MAGIC.len())?;
+        let version = reader.u8()?;
+        if version != VERSION {
+            return Err(SyncError::Version(version));
+        }
+        reader.take(3)?;
+        let worker = Id(reader.array()?);
+        let sequence = reader.u64()?;
+        if sequence == 0 {
+            return Err(SyncError::Header);
+        }
+        let count = reader.u32()?;
+        let mut records = Vec::new();
+        for _ in 0..count {
+            let kind = reader.u8()?;
+            reader.u8()?;
+            let payload = reader.prefixed()?;
+            match kind {
+                KIND_KEY_USAGE => {
+                    records.push(decode_record(payload).map_err(|_| SyncError::Record { kind })?);
+                }
+                IGNORABLE_KINDS.. => {}
+                _ => return Err(SyncError::Kind(kind)),
+            }
+        }
+        if reader.is_empty() { Ok(Self { worker, sequence, records }) } else { Err(SyncError::Length) }
+    }
+}
+
+fn decode_record(payload: &[u8]) -> Result<UsageRecord, SyncError> {
+    let mut reader = Reader::new(payload);
+    let (key, last_seen) = (Id(reader.array()?), reader.u64()?);
+    let mut counts = Vec::new();
+    for _ in 0..reader.u8()? {
+        let (reason, count) = (reader.u8()?, reader.u32()?);
+        if let Some(reason) = Reason::from_number(reason) {
+            counts.push((reason, count));
+        }
+    }
+    Ok(UsageRecord { key, last_seen, counts })
+}
+
+/// Collects records into a batch of at most [`MAX_BYTES`].
+pub struct UsageWriter {
+    bytes: Vec<u8>,
+    count: u32,
+}
+
+impl UsageWriter {
+    /// An empty batch.
+    #[must_use]
+    pub fn new(worker: Id, sequence: u64) -> Self {
+        let mut bytes = vec![0; HEADER_LEN];
+        put(&mut bytes, 0, MAGIC);
+        put(&mut bytes, 4, &[VERSION]);
+        put(&mut bytes, 8, &worker.0);
+        put(&mut bytes, 24, &sequence.to_le_bytes());
+        Self { bytes, count: 0 }
+    }
+
+    /// Appends a record. `false`: the batch is full and the record was not taken.
+    #[must_use = "a record that was not taken belongs in the next batch"]
+    pub fn push(&mut self, key: Id, last_seen: u64, counts: impl IntoIterator<Item = (Reason, u32)>) -> bool {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&[KIND_KEY_USAGE, 0, 0, 0]);
+        self.bytes.extend_from_slice(&key.0);
+        self.bytes.extend_from_slice(&last_seen.to_le_bytes());
+        self.bytes.push(0);
+        let mut reasons = 0_u8;
+        for (reason, count) in counts {
+            self.bytes.push(reason as u8);
+            self.bytes.extend_from_slice(&count.to_le_bytes());
+            reasons += 1;
+        }
+        if self.bytes.len() + 4 > MAX_BYTES {
+            self.bytes.truncate(start);
+            return false;
+        }
+        let length = u16::try_from(self.bytes.len() - start - 4).unwrap_or(u16::MAX);
+        put(&mut self.bytes, start + 2, &length.to_le_bytes());
+        put(&mut self.bytes, start + 4 + 24, &[reasons]);
+        self.count += 1;
+        true
+    }
+
+    /// Whether no record was taken yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The finished bytes.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<u8> {
+        put(&mut self.bytes, COUNT_AT, &self.count.to_le_bytes());
+        seal(self.bytes)
+    }
+}
