@@ -1,0 +1,6 @@
+//! Tests of the filter in the proxy-wasm host: the built .wasm, with time, network and faults in the test's hands.
+//! One binary, so that the filter is compiled once.
+
+mod filter {
+    mod host;
+}
