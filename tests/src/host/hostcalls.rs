@@ -332,7 +332,12 @@ fn link_streams(linker: &mut Linker<VmState>) -> wasmtime::Result<()> {
         run(guest, "proxy_continue_stream", |guest| {
             match stream_type {
                 0 => {}
-                1 | 2 => return Ok(()),
+                1 => {
+                    // Seen to end Envoy 1.40 with a segmentation fault when no response is on its way.
+                    guest.data_mut().misuse.push("continue of a response".to_owned());
+                    return Ok(());
+                }
+                2 => return Ok(()),
                 3 => return Err(Status::Unimplemented.into()),
                 _ => return Err(Status::BadArgument.into()),
             }

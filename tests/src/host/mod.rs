@@ -3,7 +3,8 @@
 //!
 //! It follows Envoy 1.40 (`source/extensions/common/wasm/context.cc` and the proxy-wasm C++ host) in what a filter can
 //! notice: which map is readable when, what a missing thing answers, what duplicates do, that answers and continuations
-//! act only after the callback returns, and that a context that is gone cannot be made effective.
+//! act only after the callback returns, and that a context that is gone cannot be made effective. One guest that makes
+//! these calls was run in a real Envoy 1.40 and in this host, and both answered alike.
 //!
 //! ```text
 //! let host = Host::new(&Module::filter()?);          // one Envoy process

@@ -15,8 +15,8 @@ use wasmtime::{Config, Engine, ExternType};
 
 use super::{error::HostError, hostcalls::KNOWN};
 
-/// Where the built filter is, when `KEYPLANE_WASM` does not say.
-const DEFAULT_WASM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/keyplane.wasm");
+/// Where the built filter is in the workspace, when `KEYPLANE_WASM` does not say.
+const DEFAULT_WASM: &str = "target/keyplane.wasm";
 
 /// A compiled guest, ready to be started in any number of VMs.
 #[derive(Clone)]
@@ -102,7 +102,8 @@ impl Module {
 }
 
 fn wasm_path() -> PathBuf {
-    env::var_os("KEYPLANE_WASM").map_or_else(|| PathBuf::from(DEFAULT_WASM), PathBuf::from)
+    env::var_os("KEYPLANE_WASM")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name(DEFAULT_WASM), PathBuf::from)
 }
 
 /// One engine for the process. Fuel bounds each callback, so that a loop in a guest fails its test and hangs nothing.
