@@ -1,0 +1,283 @@
+//! Keys: `/v1/keys`.
+
+use crate::api_key::ApiKey;
+use crate::error::Error;
+use crate::id::{AccountId, KeyId, ProjectId};
+use crate::page::{Page, Pager, Range, one_page};
+use crate::transport::{Call, Transport};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
+
+const PATH: &[&str] = &["v1", "keys"];
+
+/// The operations on keys; see [`Client::keys`](crate::Client::keys).
+#[derive(Clone, Copy)]
+pub struct Keys<'a> {
+    pub(crate) transport: &'a Arc<Transport>,
+}
+
+impl Keys<'_> {
+    /// Creates a key. The answer holds the secret, which cannot be read again.
+    ///
+    /// ```no_run
+    /// # async fn run(client: keyplane_sdk::Client, project: keyplane_sdk::Project) -> Result<(), keyplane_sdk::Error> {
+    /// use keyplane_sdk::{CreateKey, Environment};
+    ///
+    /// let request = CreateKey::new(project.id, Environment::Live, "build server").scope("files:read");
+    /// let created = client.keys().create(&request).await?;
+    /// println!("created {}", created.key.id);
+    /// hand_over(created.secret.expose());
+    /// # Ok(())
+    /// # }
+    /// # fn hand_over(_: &str) {}
+    /// ```
+    pub async fn create(self, key: &CreateKey) -> Result<CreatedKey, Error> {
+        self.transport.send(Call::post(PATH, key)).await
+    }
+
+    /// The key with this id.
+    pub async fn get(self, id: KeyId) -> Result<Key, Error> {
+        self.transport.send(Call::get(&["v1", "keys", &id.to_string()], Vec::new())).await
+    }
+
+    /// One page of keys.
+    pub async fn list(self, list: ListKeys) -> Result<Page<Key>, Error> {
+        one_page(self.transport, PATH, list.into()).await
+    }
+
+    /// All keys of the list, read page by page.
+    pub fn all(self, list: ListKeys) -> Pager<Key> {
+        Pager::new(Arc::clone(self.transport), PATH, list.into())
+    }
+
+    /// Gives a key another name, which changes nothing else about it.
+    pub async fn rename(self, id: KeyId, name: impl Into<String>) -> Result<Key, Error> {
+        let body = Rename { name: name.into() };
+        self.transport.send(Call::patch(&["v1", "keys", &id.to_string()], &body)).await
+    }
+
+    /// Revokes a key for good. Every proxy refuses it as soon as it has heard of it. Revoking it again changes nothing.
+    pub async fn revoke(self, id: KeyId) -> Result<Key, Error> {
+        self.transport.send(Call::delete(&["v1", "keys", &id.to_string()])).await
+    }
+}
+
+/// A key, without its secret.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct Key {
+    /// The key's id.
+    pub id: KeyId,
+    /// Its name, for people.
+    pub name: String,
+    /// The mask: what may be shown of the key, `uk_live_0123...xXni`.
+    pub key_prefix: String,
+    /// Live or test.
+    pub environment: Environment,
+    /// The project that it belongs to.
+    pub project_id: ProjectId,
+    /// The account of the project.
+    pub account_id: AccountId,
+    /// What it may do; empty for a key without scopes.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// From when on it is refused; `None` for never.
+    pub expires_at: Option<Timestamp>,
+    /// When a proxy last let it pass; `None` for never. It is some seconds behind.
+    pub last_used_at: Option<Timestamp>,
+    /// Whether it works.
+    pub status: KeyStatus,
+}
+
+/// A key that was just created.
+#[derive(Clone, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct CreatedKey {
+    /// The key.
+    #[serde(flatten)]
+    pub key: Key,
+    /// The secret, this once.
+    #[serde(rename = "key")]
+    pub secret: ApiKey,
+}
+
+/// Whether a key works.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum KeyStatus {
+    /// It works.
+    Active,
+    /// It is switched off for now.
+    Disabled,
+    /// It was revoked, for good.
+    Revoked,
+    /// Its time is up.
+    Expired,
+    /// A state that this version does not know.
+    #[serde(other)]
+    Other,
+}
+
+/// Live or test: a test key never counts.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Environment {
+    /// For real use.
+    Live,
+    /// For trying out.
+    Test,
+}
+
+impl Environment {
+    /// `live` or `test`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Test => "test",
+        }
+    }
+}
+
+impl fmt::Display for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a new key is to be.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct CreateKey {
+    project_id: ProjectId,
+    environment: Environment,
+    name: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    scopes: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+}
+
+impl CreateKey {
+    /// A key of `project_id` that never expires and has no scopes.
+    pub fn new(project_id: ProjectId, environment: Environment, name: impl Into<String>) -> Self {
+        Self { project_id, environment, name: name.into(), scopes: Vec::new(), expires_at: None }
+    }
+
+    /// Adds a scope.
+    #[must_use]
+    pub fn scope(mut self, scope: impl Into<String>) -> Self {
+        self.scopes.push(scope.into());
+        self
+    }
+
+    /// Adds scopes.
+    #[must_use]
+    pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.scopes.extend(scopes.into_iter().map(Into::into));
+        self
+    }
+
+    /// From when on the key is refused.
+    #[must_use]
+    pub fn expires_at(mut self, at: Timestamp) -> Self {
+        self.expires_at = Some(at);
+        self
+    }
+}
+
+#[derive(Serialize)]
+struct Rename {
+    name: String,
+}
+
+/// Which keys to list, and how many at a time.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ListKeys {
+    project_id: Option<ProjectId>,
+    environment: Option<Environment>,
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+impl ListKeys {
+    /// All of them, in pages of the server's usual size.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Only those of this project.
+    #[must_use]
+    pub fn project(mut self, id: ProjectId) -> Self {
+        self.project_id = Some(id);
+        self
+    }
+
+    /// Only those of this environment.
+    #[must_use]
+    pub fn environment(mut self, environment: Environment) -> Self {
+        self.environment = Some(environment);
+        self
+    }
+
+    /// The most objects on a page.
+    #[must_use]
+    pub fn limit(mut self, limit: u32) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// Begins where an earlier page ended: its [`next_cursor`](Page::next_cursor).
+    #[must_use]
+    pub fn cursor(mut self, cursor: impl Into<String>) -> Self {
+        self.cursor = Some(cursor.into());
+        self
+    }
+}
+
+impl From<ListKeys> for Range {
+    fn from(list: ListKeys) -> Self {
+        let project = list.project_id.map(|id| ("project_id", id.to_string()));
+        let environment = list.environment.map(|environment| ("environment", environment.to_string()));
+        let limit = list.limit.map(|limit| ("limit", limit.to_string()));
+        Self { filters: project.into_iter().chain(environment).chain(limit).collect(), cursor: list.cursor }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_says_only_what_was_set() {
+        let id = ProjectId::from_bytes([7; 16]);
+        let plain = CreateKey::new(id, Environment::Test, "ci");
+        let text = id.to_string();
+        assert_eq!(
+            serde_json::to_value(&plain).unwrap(),
+            serde_json::json!({"project_id": text, "environment": "test", "name": "ci"})
+        );
+        let full = plain.scope("a").scopes(["b", "c"]).expires_at("2030-01-02T03:04:05.678Z".parse().unwrap());
+        assert_eq!(
+            serde_json::to_value(&full).unwrap(),
+            serde_json::json!({"project_id": text, "environment": "test", "name": "ci", "scopes": ["a", "b", "c"],
+                "expires_at": "2030-01-02T03:04:05.678Z"})
+        );
+    }
+
+    #[test]
+    fn a_newer_server_with_more_fields_and_states_is_still_understood() {
+        let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+        let key: Key = serde_json::from_value(serde_json::json!({
+            "id": id, "name": "ci", "key_prefix": "uk_live_0123...xXni", "environment": "live", "project_id": id,
+            "account_id": id, "scopes": [], "created_at": "2024-01-15T10:30:00.000Z", "expires_at": null,
+            "last_used_at": null, "status": "quarantined", "allowed_cidrs": ["10.0.0.0/8"]
+        }))
+        .unwrap();
+        assert_eq!(key.status, KeyStatus::Other);
+        assert_eq!(key.created_at.as_millisecond(), 1_705_314_600_000);
+    }
+}

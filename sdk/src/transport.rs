@@ -1,0 +1,214 @@
+//! Sends a call, again where that is safe, and reads the answer. The only file that talks to the network.
+
+use crate::api_key::ApiKey;
+use crate::entropy;
+use crate::error::{AnswerError, AnswerErrorKind, Error, TransportError, TransportErrorKind};
+use crate::problem::{self, Head};
+use crate::retry::{Fault, Repeat, RetryPolicy, retry_after};
+use jiff::Timestamp;
+use keyplane_contract::id::Id;
+use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::{Method, Response, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+/// The longest answer that is read, in bytes. The longest that Keyplane sends, a page of 200 keys, stays far below.
+const MAX_ANSWER: usize = 4 * 1024 * 1024;
+
+/// Makes one creation out of two identical calls, on servers that know it.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// Whether a POST is sent again when it is not known whether the first one took effect.
+///
+/// Not yet: the client sends an `Idempotency-Key` already, but a control plane that does not honour it would
+/// create a second object, whose secret nobody has seen. To be turned on together with the server's side.
+const SERVER_HONOURS_IDEMPOTENCY_KEY: bool = false;
+
+/// The state behind a client.
+pub(crate) struct Transport {
+    pub http: reqwest::Client,
+    /// Without credentials, query and fragment.
+    pub base: Url,
+    pub credential: ApiKey,
+    /// `Bearer` and the credential, marked as sensitive.
+    pub authorization: HeaderValue,
+    pub retry: RetryPolicy,
+}
+
+/// One call of the API.
+pub(crate) struct Call {
+    method: Method,
+    path: Vec<String>,
+    query: Vec<(&'static str, String)>,
+    body: Option<Vec<u8>>,
+}
+
+impl Call {
+    /// Reads `path`, whose segments follow the base URL.
+    pub(crate) fn get(path: &[&str], query: Vec<(&'static str, String)>) -> Self {
+        Self::new(Method::GET, path, query, None)
+    }
+
+    /// Creates something under `path`.
+    pub(crate) fn post(path: &[&str], body: &impl Serialize) -> Self {
+        Self::new(Method::POST, path, Vec::new(), Some(json(body)))
+    }
+
+    /// Changes what is at `path`.
+    pub(crate) fn patch(path: &[&str], body: &impl Serialize) -> Self {
+        Self::new(Method::PATCH, path, Vec::new(), Some(json(body)))
+    }
+
+    /// Ends what is at `path`.
+    pub(crate) fn delete(path: &[&str]) -> Self {
+        Self::new(Method::DELETE, path, Vec::new(), None)
+    }
+
+    fn new(method: Method, path: &[&str], query: Vec<(&'static str, String)>, body: Option<Vec<u8>>) -> Self {
+        Self { method, path: path.iter().map(|segment| (*segment).to_owned()).collect(), query, body }
+    }
+
+    fn repeat(&self, idempotency_key: Option<&str>) -> Repeat {
+        let recognised = SERVER_HONOURS_IDEMPOTENCY_KEY && idempotency_key.is_some();
+        if self.method == Method::GET || self.method == Method::DELETE || recognised {
+            Repeat::Harmless
+        } else {
+            Repeat::OnlyIfNothingHappened
+        }
+    }
+}
+
+/// The requests of this crate are plain structs of texts, which always become JSON.
+fn json(body: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(body).unwrap_or_default()
+}
+
+/// An attempt that failed, with what decides about the next one.
+struct Failed {
+    error: Error,
+    fault: Fault,
+    retry_after: Option<std::time::Duration>,
+}
+
+impl Transport {
+    /// Sends `call` and reads the answer's body as `T`.
+    pub(crate) async fn send<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
+        let url = self.url(&call);
+        // The same for all attempts: that is what makes them one call.
+        let idempotency_key =
+            (call.method == Method::POST).then(entropy::random).flatten().map(|bytes| Id(bytes).to_string());
+        let repeat = call.repeat(idempotency_key.as_deref());
+        let mut retry = 0;
+        loop {
+            let failed = match self.attempt(&call, &url, idempotency_key.as_deref()).await {
+                Ok(response) => match self.read(&call, response).await {
+                    Ok(answer) => return answer,
+                    Err(failed) => failed,
+                },
+                Err(error) => self.lost(&call, error),
+            };
+            let delay = self.retry.delay(retry, repeat, failed.fault, failed.retry_after, entropy::random());
+            let Some(delay) = delay else { return Err(failed.error) };
+            tokio::time::sleep(delay).await;
+            retry += 1;
+        }
+    }
+
+    fn url(&self, call: &Call) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(&call.path);
+        }
+        url
+    }
+
+    async fn attempt(&self, call: &Call, url: &Url, idempotency_key: Option<&str>) -> Result<Response, reqwest::Error> {
+        let mut request = self
+            .http
+            .request(call.method.clone(), url.clone())
+            .header(reqwest::header::AUTHORIZATION, self.authorization.clone())
+            .header(reqwest::header::ACCEPT, "application/json, application/problem+json");
+        if !call.query.is_empty() {
+            request = request.query(&call.query);
+        }
+        if let Some(body) = &call.body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
+        }
+        if let Some(key) = idempotency_key {
+            request = request.header(IDEMPOTENCY_KEY, key);
+        }
+        request.send().await
+    }
+
+    /// The inner result is final; the outer error may be worth another attempt.
+    async fn read<T: DeserializeOwned>(&self, call: &Call, response: Response) -> Result<Result<T, Error>, Failed> {
+        let status = response.status();
+        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let hide = (self.credential.expose(), self.credential.mask());
+        let request_id = header("x-request-id").map(|id| problem::harmless(&id, hide));
+        let content_type = header(CONTENT_TYPE.as_str());
+        let retry_after = header(RETRY_AFTER.as_str()).and_then(|value| retry_after(&value, Timestamp::now()));
+
+        let body = read_body(response).await;
+        if !status.is_success() {
+            // The status alone is an answer: a body that broke off is left unsaid.
+            let body = body.ok().flatten().unwrap_or_default();
+            let head = Head {
+                status: status.as_u16(),
+                content_type: content_type.as_deref(),
+                request_id: request_id.as_deref(),
+                retry_after,
+            };
+            let error = Error::Api(Box::new(problem::read(&head, &body, hide)));
+            return Err(Failed { error, fault: Fault::Status(status.as_u16()), retry_after });
+        }
+        let unreadable = |kind| {
+            let took_effect = call.method != Method::GET;
+            Err(Error::Answer(Box::new(AnswerError {
+                status: status.as_u16(),
+                request_id: request_id.clone(),
+                kind,
+                took_effect,
+            })))
+        };
+        match body {
+            Err(error) => Err(self.lost(call, error)),
+            Ok(None) => Ok(unreadable(AnswerErrorKind::TooLong)),
+            Ok(Some(body)) => Ok(serde_json::from_slice(&body)
+                .or_else(|error| unreadable(AnswerErrorKind::Shape { line: error.line(), column: error.column() }))),
+        }
+    }
+
+    /// A call without a whole answer.
+    fn lost(&self, call: &Call, error: reqwest::Error) -> Failed {
+        let (kind, fault) = if error.is_connect() {
+            (TransportErrorKind::Connect, Fault::NotSent)
+        } else if error.is_timeout() {
+            (TransportErrorKind::Timeout, Fault::Interrupted)
+        } else {
+            (TransportErrorKind::Interrupted, Fault::Interrupted)
+        };
+        let error = TransportError {
+            kind,
+            may_have_taken_effect: fault == Fault::Interrupted && call.method != Method::GET,
+            server: self.base.origin().ascii_serialization(),
+            cause: Some(error.without_url()),
+        };
+        Failed { error: Error::Transport(Box::new(error)), fault, retry_after: None }
+    }
+}
+
+/// The whole body, which may hold a secret and is wiped after use; `None` when it is longer than [`MAX_ANSWER`].
+async fn read_body(mut response: Response) -> Result<Option<Zeroizing<Vec<u8>>>, reqwest::Error> {
+    // As large as announced, so that it does not grow and leave copies behind.
+    let announced = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+    let mut body = Zeroizing::new(Vec::with_capacity(announced.min(MAX_ANSWER)));
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Some(body))
+}
