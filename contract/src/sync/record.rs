@@ -295,7 +295,7 @@ fn decode_owned(payload: &[u8]) -> Result<(u64, Id, u32, u32), SyncError> {
 fn decode_key(payload: &[u8]) -> Result<Key, SyncError> {
     let malformed = SyncError::Record { kind: kind::KEY };
     // One bounds check for the whole row: a million of them are read on a start.
-    let row: &[u8; 84] = payload.first_chunk().ok_or(malformed)?;
+    let row: &[u8; 80] = payload.first_chunk().ok_or(malformed)?;
     let mut reader = Reader::new(row);
     Ok(Key {
         revision: reader.u64()?,

@@ -1,1 +1,25 @@
-//! See Cargo.toml.
+//! The decisions of Keyplane's filter, free of any host.
+//!
+//! Nothing here knows proxy-wasm or Envoy: bytes, times and random numbers come in as arguments, and what the host should
+//! do comes out as values. So everything can be tested by value, and a second adapter (an Envoy dynamic module) can stand
+//! on the same engine.
+//!
+//! * [`config`]: the plugin configuration, parsed and checked whole at configure time
+//! * [`credential`]: finding exactly one credential in the request headers
+//! * [`headers`]: reading the host's header block; which headers Keyplane owns
+//! * [`table`]: the key table and the rows that keys refer to
+//! * [`decision`]: a credential and a table make a verdict
+//! * [`refusal`]: the answer that a refused caller gets
+//! * [`sync`]: the state machine that keeps the table up to date
+//! * [`usage`]: counting uses and sending them in batches
+
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+pub mod config;
+pub mod credential;
+pub mod decision;
+pub mod headers;
+pub mod refusal;
+pub mod sync;
+pub mod table;
+pub mod usage;

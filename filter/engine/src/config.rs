@@ -1,0 +1,171 @@
+//! The plugin configuration: JSON, parsed and checked whole when the host configures the filter.
+//!
+//! An unknown field is refused, never ignored: a misspelt restriction must not become no restriction. Errors name the field by its path.
+//! No secret belongs here, because Envoy shows the configuration in its config dump: the proxy token comes from the environment.
+
+use serde::Deserialize;
+use std::fmt;
+
+/// The whole configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the keys come from.
+    pub control_plane: ControlPlane,
+    /// What happens to requests that arrive before the first table is complete.
+    #[serde(default)]
+    pub hold: Hold,
+    /// Whether the upstream gets the credential too. Off unless the upstream checks keys itself.
+    #[serde(default)]
+    pub forward_credential: bool,
+}
+
+/// How to reach the control plane's sync listener.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControlPlane {
+    /// Name of the Envoy cluster that leads to the sync listener.
+    pub cluster: String,
+    /// `:authority` of the sync requests.
+    #[serde(default = "default_authority")]
+    pub authority: String,
+    /// How long one poll may wait for a change, in seconds, 1 to 55.
+    #[serde(default = "default_wait")]
+    pub wait_seconds: u32,
+    /// The first pause after a failed poll, in milliseconds, 10 to 60000. It doubles with each failure, up to [`MAX_RETRY_MILLISECONDS`].
+    #[serde(default = "default_retry")]
+    pub retry_milliseconds: u32,
+}
+
+/// Bounds on requests that wait for the first table.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Hold {
+    /// How long a request may wait, in milliseconds, at most 60000. 0: it does not wait.
+    pub milliseconds: u32,
+    /// How many requests may wait at once in a worker, at most 65536.
+    pub requests: u32,
+}
+
+impl Default for Hold {
+    fn default() -> Self {
+        Self { milliseconds: 5_000, requests: 1_024 }
+    }
+}
+
+fn default_authority() -> String {
+    "keyplane".to_owned()
+}
+
+fn default_wait() -> u32 {
+    25
+}
+
+fn default_retry() -> u32 {
+    500
+}
+
+/// The longest pause between two polls that fail.
+pub const MAX_RETRY_MILLISECONDS: u64 = 10_000;
+
+/// Why a configuration is refused: the field's path and a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    path: String,
+    message: String,
+}
+
+impl ConfigError {
+    fn new(path: &str, message: impl Into<String>) -> Self {
+        Self { path: path.to_owned(), message: message.into() }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path.as_str() {
+            "" | "." => write!(f, "the plugin configuration is wrong: {}", self.message),
+            path => write!(f, "the plugin configuration is wrong at `{path}`: {}", self.message),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Parses and checks the bytes that the host hands over.
+    pub fn parse(json: &[u8]) -> Result<Self, ConfigError> {
+        if json.iter().all(u8::is_ascii_whitespace) {
+            return Err(ConfigError::new("", "it is empty; at least `control_plane.cluster` is needed"));
+        }
+        let mut reader = serde_json::Deserializer::from_slice(json);
+        let config: Self = serde_path_to_error::deserialize(&mut reader)
+            .map_err(|error| ConfigError::new(&error.path().to_string(), error.inner().to_string()))?;
+        reader.end().map_err(|error| ConfigError::new("", error.to_string()))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let ControlPlane { cluster, authority, wait_seconds, retry_milliseconds } = &self.control_plane;
+        if cluster.is_empty() {
+            return Err(ConfigError::new("control_plane.cluster", "it is empty; name an Envoy cluster"));
+        }
+        if authority.is_empty() || !authority.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(ConfigError::new("control_plane.authority", "it must be a host name, with a port if need be"));
+        }
+        in_range("control_plane.wait_seconds", *wait_seconds, 1, 55)?;
+        in_range("control_plane.retry_milliseconds", *retry_milliseconds, 10, 60_000)?;
+        in_range("hold.milliseconds", self.hold.milliseconds, 0, 60_000)?;
+        in_range("hold.requests", self.hold.requests, 0, 65_536)
+    }
+}
+
+fn in_range(path: &str, value: u32, least: u32, most: u32) -> Result<(), ConfigError> {
+    if (least..=most).contains(&value) {
+        Ok(())
+    } else {
+        Err(ConfigError::new(path, format!("{value} is out of range; it must be {least} to {most}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn error(json: &str) -> String {
+        Config::parse(json.as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_cluster_name_is_enough() {
+        let config = Config::parse(br#"{"control_plane": {"cluster": "keyplane"}}"#).unwrap();
+        assert_eq!(config.control_plane.wait_seconds, 25);
+        assert_eq!(config.hold, Hold { milliseconds: 5_000, requests: 1_024 });
+        assert!(!config.forward_credential);
+    }
+
+    #[test]
+    fn a_wrong_field_is_named_by_its_path() {
+        assert!(error("").contains("it is empty"));
+        assert!(error(r#"{"control_plane": {"cluster": "k", "clusterr": 1}}"#).contains("`control_plane.clusterr`"));
+        assert!(error(r#"{"control_plane": {"cluster": 5}}"#).contains("`control_plane.cluster`"));
+        assert!(error(r#"{"control_plane": {"cluster": ""}}"#).contains("`control_plane.cluster`"));
+        assert!(error(r#"{"control_plane": {}}"#).contains("missing field `cluster`"));
+        assert!(error(r#"{"controlplane": {"cluster": "k"}}"#).contains("controlplane"));
+        let many = r#"{"control_plane": {"cluster": "k"}, "hold": {"requests": 70000}}"#;
+        assert!(error(many).contains("`hold.requests`: 70000 is out of range; it must be 0 to 65536"));
+        assert!(error(r#"{"control_plane": {"cluster": "k", "wait_seconds": 0}}"#).contains("wait_seconds"));
+        assert!(error(r#"{"control_plane": {"cluster": "k", "authority": "a b"}}"#).contains("authority"));
+        assert!(error(r#"{"control_plane": {"cluster": "k"}} x"#).contains("trailing"));
+        assert!(error("{").contains("EOF"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_makes_the_parser_panic(bytes: Vec<u8>) {
+            let _ = Config::parse(&bytes);
+        }
+    }
+}

@@ -1,0 +1,486 @@
+//! The key table: digest -> key, for a million keys in each worker.
+//!
+//! Extendible hashing (Fagin, Nievergelt, Pippenger, Strong 1979). Entries lie in chunks that never move; an index of small
+//! buckets leads to them, and a directory of bucket numbers leads to the buckets. A bucket that fills up is split in two, and
+//! only the directory (four bytes for each bucket) ever doubles. So there is no rehash of everything at once and no large allocation: loading
+//! a million keys has no step that a request would notice, and the memory is about 75 bytes a key.
+//!
+//! A slot of a bucket holds the entry's number and eight bits of its hash, so that a look-up touches hardly any entry but the right one. The digest is
+//! compared in full. The hash mixes the digest with a seed of the worker's, so that nobody who may import keys can choose digests
+//! that share a bucket.
+
+use keyplane_contract::digest::Digest;
+use keyplane_contract::id::Id;
+use keyplane_contract::sync::{Environment, Key, KeyState};
+
+/// Slots of a bucket; linear probing wraps around in it.
+const BUCKET_SLOTS: usize = 128;
+/// A bucket with more slots in use than this is split before the next insertion.
+const BUCKET_LIMIT: u16 = 112;
+/// Entries of a chunk: about 68 KiB.
+const CHUNK_BITS: u32 = 10;
+const CHUNK_ENTRIES: usize = 1 << CHUNK_BITS;
+/// An entry's number has 24 bits: 16.7 million keys, more than a worker's memory of 1 GiB can hold.
+const ENTRY_BITS: u32 = 24;
+const ENTRY_MASK: u32 = (1 << ENTRY_BITS) - 1;
+/// Slot values that are no entry. Their numbers are never given out.
+const EMPTY: u32 = u32::MAX;
+const DELETED: u32 = u32::MAX - 1;
+const MAX_ENTRIES: u32 = ENTRY_MASK - 1;
+/// The deepest directory: 2^22 buckets would be half a billion keys.
+const MAX_DEPTH: u32 = 22;
+
+/// A key, as a request needs it: 68 bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    digest: [u8; Digest::LEN],
+    id: Id,
+    project: u32,
+    user: u32,
+    policy: u32,
+    expires_low: u32,
+    expires_high: u16,
+    environment: Environment,
+    state: EntryState,
+}
+
+/// The key's state, and whether this filter understands all of its restrictions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum EntryState {
+    Known(KeyState),
+    Unsupported,
+}
+
+impl Entry {
+    fn from_row(key: &Key) -> Self {
+        // 48 bits of milliseconds end in the year 10889; a later time is as good as that one.
+        let expires_at = key.expires_at.min((1 << 48) - 1);
+        Self {
+            digest: *key.digest.as_bytes(),
+            id: key.id,
+            project: key.project,
+            user: key.user,
+            policy: key.policy,
+            expires_low: u32::try_from(expires_at & u64::from(u32::MAX)).unwrap_or(u32::MAX),
+            expires_high: u16::try_from(expires_at >> 32).unwrap_or(u16::MAX),
+            environment: key.environment,
+            state: if key.flags & Key::CRITICAL_FLAGS == 0 {
+                EntryState::Known(key.state)
+            } else {
+                EntryState::Unsupported
+            },
+        }
+    }
+
+    /// The key's id.
+    #[must_use]
+    pub const fn id(&self) -> Id {
+        self.id
+    }
+
+    /// Number of its project; 0 for a personal access token.
+    #[must_use]
+    pub const fn project(&self) -> u32 {
+        self.project
+    }
+
+    /// Number of its user; 0 for a project's key.
+    #[must_use]
+    pub const fn user(&self) -> u32 {
+        self.user
+    }
+
+    /// Number of its policy; 0 for none.
+    #[must_use]
+    pub const fn policy(&self) -> u32 {
+        self.policy
+    }
+
+    /// End of its life in milliseconds since 1970 UTC; `None` for never.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<u64> {
+        let at = (u64::from(self.expires_high) << 32) | u64::from(self.expires_low);
+        (at != 0).then_some(at)
+    }
+
+    /// `live` or `test`.
+    #[must_use]
+    pub const fn environment(&self) -> Environment {
+        self.environment
+    }
+
+    /// Its state; `None` when it has a restriction that this filter does not know.
+    #[must_use]
+    pub const fn state(&self) -> Option<KeyState> {
+        match self.state {
+            EntryState::Known(state) => Some(state),
+            EntryState::Unsupported => None,
+        }
+    }
+}
+
+/// A small open-addressing table of slots.
+struct Bucket {
+    slots: [u32; BUCKET_SLOTS],
+    /// Slots that are not [`EMPTY`], the deleted ones included.
+    used: u16,
+    /// Slots that hold an entry.
+    live: u16,
+    /// How many leading bits of the hash all its entries share.
+    depth: u8,
+}
+
+impl Bucket {
+    fn boxed(depth: u8) -> Box<Self> {
+        Box::new(Self { slots: [EMPTY; BUCKET_SLOTS], used: 0, live: 0, depth })
+    }
+
+    /// The slots in probing order of `hash`.
+    fn probe(hash: u64) -> impl Iterator<Item = usize> {
+        let start = usize::try_from((hash >> 8) & 0xffff).unwrap_or(0);
+        (0..BUCKET_SLOTS).map(move |step| (start + step) % BUCKET_SLOTS)
+    }
+
+    /// The slots that hold an entry.
+    fn entries(&self) -> impl Iterator<Item = u32> {
+        self.slots.iter().copied().filter(|slot| *slot != EMPTY && *slot != DELETED)
+    }
+
+    /// Puts an entry into the first free slot.
+    fn insert(&mut self, hash: u64, slot: u32) {
+        for at in Self::probe(hash) {
+            if let Some(place) = self.slots.get_mut(at)
+                && (*place == EMPTY || *place == DELETED)
+            {
+                self.used += u16::from(*place == EMPTY);
+                self.live += 1;
+                *place = slot;
+                return;
+            }
+        }
+    }
+}
+
+/// Keys by digest. See the module's text for its shape.
+pub struct KeyTable {
+    seed: u64,
+    /// Bucket numbers by the leading [`KeyTable::depth`] bits of the hash.
+    directory: Vec<u32>,
+    depth: u32,
+    // Boxed, so that the vector that grows holds pointers and not buckets.
+    #[allow(clippy::vec_box)]
+    buckets: Vec<Box<Bucket>>,
+    chunks: Vec<Vec<Entry>>,
+    /// Numbers of entries that were removed, to be given out again.
+    free: Vec<u32>,
+    len: usize,
+}
+
+impl std::fmt::Debug for KeyTable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyTable").field("len", &self.len).field("buckets", &self.buckets.len()).finish_non_exhaustive()
+    }
+}
+
+impl KeyTable {
+    /// An empty table. `seed` comes from the host's random source, one for each worker.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self {
+            // Odd, so that multiplying by it loses nothing.
+            seed: seed | 1,
+            directory: vec![0],
+            depth: 0,
+            buckets: vec![Bucket::boxed(0)],
+            chunks: Vec::new(),
+            free: Vec::new(),
+            len: 0,
+        }
+    }
+
+    /// How many keys it has, whatever their state.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether it has no key.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Bytes that the table takes, all in.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.chunks.len() * CHUNK_ENTRIES * size_of::<Entry>()
+            + self.buckets.len() * (size_of::<Bucket>() + size_of::<Box<Bucket>>())
+            + (self.directory.capacity() + self.free.capacity()) * size_of::<u32>()
+    }
+
+    /// The key with this digest.
+    #[must_use]
+    pub fn get(&self, digest: &Digest) -> Option<&Entry> {
+        let hash = self.hash(digest.as_bytes());
+        let (_, _, number) = self.find(hash, digest.as_bytes())?;
+        self.entry(number)
+    }
+
+    /// Adds a key or replaces the one with its digest. `false`: there is no room for more keys.
+    pub fn upsert(&mut self, key: &Key) -> bool {
+        let entry = Entry::from_row(key);
+        let hash = self.hash(&entry.digest);
+        if let Some((_, _, number)) = self.find(hash, &entry.digest) {
+            if let Some(place) = self.entry_mut(number) {
+                *place = entry;
+            }
+            return true;
+        }
+        let Some(bucket) = self.bucket_with_room(hash) else { return false };
+        let Some(number) = self.store(entry) else { return false };
+        if let Some(bucket) = self.buckets.get_mut(bucket) {
+            bucket.insert(hash, slot(hash, number));
+        }
+        self.len += 1;
+        true
+    }
+
+    /// Removes the key with this digest; whether there was one.
+    pub fn remove(&mut self, digest: &Digest) -> bool {
+        let hash = self.hash(digest.as_bytes());
+        let Some((bucket, at, number)) = self.find(hash, digest.as_bytes()) else { return false };
+        if let Some(bucket) = self.buckets.get_mut(bucket)
+            && let Some(place) = bucket.slots.get_mut(at)
+        {
+            *place = DELETED;
+            bucket.live -= 1;
+        }
+        self.free.push(number);
+        self.len -= 1;
+        true
+    }
+
+    /// The leading bits choose the bucket, bits 8-23 the slot, bits 0-7 are kept in the slot.
+    fn hash(&self, digest: &[u8; Digest::LEN]) -> u64 {
+        let word = digest.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        let mixed = (word ^ (word >> 32)).wrapping_mul(self.seed);
+        mixed ^ (mixed >> 29)
+    }
+
+    fn bucket_of(&self, hash: u64) -> Option<usize> {
+        // A shift by 64 is no shift in Rust, so depth 0 is asked first.
+        let at = if self.depth == 0 { 0 } else { hash >> (64 - self.depth) };
+        self.directory.get(usize::try_from(at).ok()?).and_then(|bucket| usize::try_from(*bucket).ok())
+    }
+
+    /// Bucket, slot and number of the entry with this digest.
+    fn find(&self, hash: u64, digest: &[u8; Digest::LEN]) -> Option<(usize, usize, u32)> {
+        let at_bucket = self.bucket_of(hash)?;
+        let bucket = self.buckets.get(at_bucket)?;
+        let tag = slot(hash, 0);
+        for at in Bucket::probe(hash) {
+            let found = *bucket.slots.get(at)?;
+            if found == EMPTY {
+                return None;
+            }
+            let number = found & ENTRY_MASK;
+            if found & !ENTRY_MASK == tag
+                && found != DELETED
+                && self.entry(number).is_some_and(|entry| entry.digest == *digest)
+            {
+                return Some((at_bucket, at, number));
+            }
+        }
+        None
+    }
+
+    fn entry(&self, number: u32) -> Option<&Entry> {
+        let (chunk, at) = place(number);
+        self.chunks.get(chunk)?.get(at)
+    }
+
+    fn entry_mut(&mut self, number: u32) -> Option<&mut Entry> {
+        let (chunk, at) = place(number);
+        self.chunks.get_mut(chunk)?.get_mut(at)
+    }
+
+    /// Lays the entry down and returns its number; `None` when all numbers are given out.
+    fn store(&mut self, entry: Entry) -> Option<u32> {
+        if let Some(number) = self.free.pop() {
+            *self.entry_mut(number)? = entry;
+            return Some(number);
+        }
+        let number = u32::try_from(self.len).ok().filter(|number| *number < MAX_ENTRIES)?;
+        if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK_ENTRIES) {
+            self.chunks.push(Vec::with_capacity(CHUNK_ENTRIES));
+        }
+        self.chunks.last_mut()?.push(entry);
+        Some(number)
+    }
+
+    /// The bucket for `hash`, swept or split until it has room; `None` when it cannot be split any more.
+    fn bucket_with_room(&mut self, hash: u64) -> Option<usize> {
+        loop {
+            let at = self.bucket_of(hash)?;
+            let bucket = self.buckets.get(at)?;
+            if bucket.used < BUCKET_LIMIT {
+                return Some(at);
+            }
+            // Mostly slots of removed keys: without them there is room, and the index does not grow with keys that come and go.
+            if bucket.live <= BUCKET_LIMIT / 2 {
+                self.sweep(at)?;
+            } else {
+                self.split(at, hash)?;
+            }
+        }
+    }
+
+    /// Frees the slots of removed keys.
+    fn sweep(&mut self, at: usize) -> Option<()> {
+        let place = self.buckets.get_mut(at)?;
+        let empty = Bucket::boxed(place.depth);
+        let old = std::mem::replace(place, empty);
+        for slot in old.entries() {
+            let hash = self.hash(&self.entry(slot & ENTRY_MASK)?.digest);
+            self.buckets.get_mut(at)?.insert(hash, slot);
+        }
+        Some(())
+    }
+
+    /// Distributes the entries of a bucket over two, by the next bit of their hash. Slots of removed keys vanish on the way.
+    fn split(&mut self, at: usize, hash: u64) -> Option<()> {
+        let depth = u32::from(self.buckets.get(at)?.depth);
+        if depth >= MAX_DEPTH {
+            return None;
+        }
+        if depth == self.depth {
+            self.directory = self.directory.iter().flat_map(|bucket| [*bucket, *bucket]).collect();
+            self.depth += 1;
+        }
+        let child_depth = u8::try_from(depth + 1).ok()?;
+        let old = std::mem::replace(self.buckets.get_mut(at)?, Bucket::boxed(child_depth));
+        let sibling = self.buckets.len();
+        let mut upper = Bucket::boxed(child_depth);
+        for slot in old.entries() {
+            let entry_hash = self.hash(&self.entry(slot & ENTRY_MASK)?.digest);
+            if (entry_hash >> (63 - depth)) & 1 == 1 {
+                upper.insert(entry_hash, slot);
+            } else {
+                self.buckets.get_mut(at)?.insert(entry_hash, slot);
+            }
+        }
+        self.buckets.push(upper);
+        // The directory entries that share the bucket's leading bits: the upper half now leads to the sibling.
+        let span = 1_usize << (self.depth - depth);
+        let prefix = if depth == 0 { 0 } else { usize::try_from(hash >> (64 - depth)).ok()? };
+        let start = prefix * span + span / 2;
+        let sibling = u32::try_from(sibling).ok()?;
+        self.directory.get_mut(start..start + span / 2)?.fill(sibling);
+        Some(())
+    }
+}
+
+/// A slot's value: eight bits of the hash over the entry's number.
+fn slot(hash: u64, number: u32) -> u32 {
+    let [tag, ..] = hash.to_le_bytes();
+    (u32::from(tag) << ENTRY_BITS) | number
+}
+
+/// Chunk and place in it of an entry's number.
+fn place(number: u32) -> (usize, usize) {
+    let number = usize::try_from(number).unwrap_or(usize::MAX);
+    (number >> CHUNK_BITS, number & (CHUNK_ENTRIES - 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+
+    fn key(number: u64, state: KeyState) -> Key {
+        Key {
+            revision: number + 1,
+            digest: Digest::of(&number.to_le_bytes()),
+            id: Id([u8::try_from(number % 251).unwrap(); 16]),
+            project: u32::try_from(number).unwrap(),
+            user: 0,
+            policy: 0,
+            expires_at: number << 20,
+            environment: Environment::Live,
+            state,
+            flags: 0,
+        }
+    }
+
+    #[test]
+    fn an_entry_has_68_bytes() {
+        assert_eq!(size_of::<Entry>(), 68);
+    }
+
+    #[test]
+    fn a_hundred_thousand_keys_are_all_found_and_take_less_than_80_bytes_each() {
+        let mut table = KeyTable::new(0x9e37_79b9_7f4a_7c15);
+        for number in 0..100_000_u64 {
+            assert!(table.upsert(&key(number, KeyState::Active)));
+        }
+        assert_eq!(table.len(), 100_000);
+        for number in 0..100_000_u64 {
+            let entry = table.get(&Digest::of(&number.to_le_bytes())).unwrap();
+            assert_eq!(u64::from(entry.project()), number);
+            assert_eq!(entry.expires_at(), (number != 0).then_some(number << 20));
+        }
+        assert!(table.get(&Digest::of(b"none")).is_none());
+        assert!(table.bytes() / table.len() < 80, "{} bytes a key", table.bytes() / table.len());
+    }
+
+    #[test]
+    fn keys_that_come_and_go_do_not_use_up_room() {
+        let mut table = KeyTable::new(7);
+        for number in 0..50_000 {
+            assert!(table.upsert(&key(number, KeyState::Active)));
+            if number >= 100 {
+                assert!(table.remove(&key(number - 100, KeyState::Active).digest));
+            }
+        }
+        assert_eq!(table.len(), 100);
+        assert_eq!(table.chunks.len(), 1);
+        assert!(table.buckets.len() <= 4, "{} buckets for 100 keys", table.buckets.len());
+        for number in 49_900..50_000 {
+            assert!(table.get(&key(number, KeyState::Active).digest).is_some());
+        }
+    }
+
+    #[test]
+    fn an_unknown_critical_flag_leaves_the_key_without_a_state() {
+        let mut table = KeyTable::new(1);
+        let critical = Key { flags: 0x0100, ..key(1, KeyState::Active) };
+        let informing = Key { flags: 0x0001, ..key(2, KeyState::Active) };
+        assert!(table.upsert(&critical) && table.upsert(&informing));
+        assert_eq!(table.get(&critical.digest).unwrap().state(), None);
+        assert_eq!(table.get(&informing.digest).unwrap().state(), Some(KeyState::Active));
+    }
+
+    proptest! {
+        #[test]
+        fn the_table_agrees_with_a_map(seed: u64, steps in proptest::collection::vec((0_u64..600, 0_u8..4), 1..3_000)) {
+            let mut table = KeyTable::new(seed);
+            let mut map = HashMap::new();
+            for (number, step) in steps {
+                let state = KeyState::from_number(step).unwrap_or(KeyState::Active);
+                if step == 0 {
+                    let digest = key(number, state).digest;
+                    prop_assert_eq!(table.remove(&digest), map.remove(&number).is_some());
+                } else {
+                    prop_assert!(table.upsert(&key(number, state)));
+                    map.insert(number, state);
+                }
+            }
+            prop_assert_eq!(table.len(), map.len());
+            for number in 0..600 {
+                let found = table.get(&key(number, KeyState::Active).digest).and_then(Entry::state);
+                prop_assert_eq!(found, map.get(&number).copied());
+            }
+        }
+    }
+}
