@@ -1,1 +1,22 @@
-//! See Cargo.toml.
+//! Keyplane's developer commands, and what they share with the flow tests.
+//!
+//! `cargo xtask up` and the tests need the same things: the filter as a `.wasm`, a real Envoy, and the real parts started
+//! together and surely stopped again. Those live here as a library; `main.rs` is only the command line.
+//!
+//! - [`project`]: where things are
+//! - [`toolchain`], [`wasm`], [`trim`]: from Rust source to `keyplane.wasm`
+//! - [`envoy`]: an Envoy binary that will do
+//! - [`parts`]: everything a stack is made of, built or fetched
+//! - [`stack`]: control plane, upstream and Envoy as child processes
+//! - [`up`], [`test`]: the two commands
+
+pub mod envoy;
+pub mod parts;
+pub mod project;
+pub mod run;
+pub mod stack;
+pub mod test;
+pub mod toolchain;
+pub mod trim;
+pub mod up;
+pub mod wasm;

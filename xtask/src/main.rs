@@ -1,1 +1,59 @@
-fn main() {}
+//! The command line of `cargo xtask`. Results go to stdout, progress to stderr; a failure is one clear line and status 1.
+
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use clap::{Parser, Subcommand};
+use xtask::project::Project;
+
+/// Keyplane's developer commands.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build everything, start it with a real Envoy, and show a key being accepted and revoked.
+    Up {
+        /// Assert what is shown, stop everything and exit.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Run every test, fast ones first.
+    Test,
+    /// Build the filter: target/keyplane.wasm and its SHA-256.
+    Wasm,
+    /// Print the path of an Envoy that will do, fetching one when there is none.
+    Envoy,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+            anstream::eprintln!("{red}error:{red:#} {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> anyhow::Result<()> {
+    let project = Project::locate()?;
+    match command {
+        Command::Up { check } => xtask::up::up(&project, *check),
+        Command::Test => xtask::test::test(&project),
+        Command::Wasm => {
+            println!("{}", xtask::wasm::build(&project)?.display());
+            Ok(())
+        }
+        Command::Envoy => {
+            println!("{}", xtask::envoy::obtain(&project)?.display());
+            Ok(())
+        }
+    }
+}

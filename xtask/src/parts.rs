@@ -1,0 +1,63 @@
+//! Everything that a stack is made of, built from this clone or fetched.
+//!
+//! What a caller has already is taken from the environment (`KEYPLANE_BINARIES`, `KEYPLANE_WASM`, `KEYPLANE_ENVOY`), so
+//! that `cargo xtask test` makes each part once and `cargo test` alone still works.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+
+use crate::project::Project;
+use crate::{envoy, run, wasm};
+
+/// Where the parts are.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// The control plane, `keyplane`.
+    pub keyplane: PathBuf,
+    /// The example upstream.
+    pub echo: PathBuf,
+    /// The filter.
+    pub wasm: PathBuf,
+    /// Envoy.
+    pub envoy: PathBuf,
+}
+
+impl Parts {
+    /// Builds and fetches what is not there yet. Quick when nothing has changed.
+    pub fn obtain(project: &Project) -> Result<Self> {
+        let (keyplane, echo) = binaries(project)?;
+        let wasm = match given("KEYPLANE_WASM")? {
+            Some(path) => path,
+            None => wasm::build(project)?,
+        };
+        Ok(Self { keyplane, echo, wasm, envoy: envoy::obtain(project)? })
+    }
+
+    /// The variables that hand these parts to a child that calls [`Parts::obtain`].
+    pub fn environment(&self) -> [(&'static str, PathBuf); 3] {
+        let folder = self.keyplane.parent().map(PathBuf::from).unwrap_or_default();
+        [("KEYPLANE_BINARIES", folder), ("KEYPLANE_WASM", self.wasm.clone()), ("KEYPLANE_ENVOY", self.envoy.clone())]
+    }
+}
+
+fn binaries(project: &Project) -> Result<(PathBuf, PathBuf)> {
+    let folder = if let Some(folder) = given("KEYPLANE_BINARIES")? {
+        folder
+    } else {
+        let build = project.cargo(["build", "--package", "keyplane", "--package", "keyplane-example-echo"]);
+        let took = run::step("building the control plane and an example upstream", build, None)?;
+        run::done("built the control plane and an example upstream", took);
+        project.target().join("debug")
+    };
+    Ok((folder.join("keyplane"), folder.join("keyplane-example-echo")))
+}
+
+/// A path from the environment, which must exist.
+fn given(variable: &str) -> Result<Option<PathBuf>> {
+    let Some(path) = std::env::var_os(variable).map(PathBuf::from) else { return Ok(None) };
+    if !path.exists() {
+        bail!("{variable} is {}, which does not exist", path.display());
+    }
+    Ok(Some(path))
+}
