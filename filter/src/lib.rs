@@ -1,1 +1,22 @@
-//! See Cargo.toml.
+//! Keyplane's filter for Envoy: a thin adapter between the proxy-wasm ABI and the engine.
+//!
+//! The engine (`keyplane-filter-engine`) decides; this crate asks the host for bytes and carries out what was decided.
+//!
+//! * [`abi`]: the host's functions by hand, every status turned into a value. The proxy-wasm SDK is not used at run time,
+//!   because it panics on statuses and contexts that it does not expect, and a panic ends the worker (docs/decisions/0002).
+//! * [`wasi`]: environment and random bytes, which the ABI does not give
+//! * [`exports`]: what the host calls
+//! * [`vm`]: the plugin configurations and requests of one VM
+//! * [`root`]: one plugin configuration: its engine, its calls to the control plane, the requests it holds
+//! * [`request`]: one request from headers to verdict
+//! * [`metrics`]: what operators see in Envoy's stats
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod abi;
+mod exports;
+mod metrics;
+mod request;
+mod root;
+mod vm;
+mod wasi;

@@ -1,0 +1,93 @@
+//! One request, from its headers to its verdict, in the order that `docs/architecture.md` gives.
+//!
+//! Every change to the headers is checked. If the host does not do as asked, the request is refused: an upstream must not see a
+//! forged identity, nor miss the real one, nor get the credential.
+
+use crate::abi::{self, Action, MapType};
+use keyplane_contract::code::Reason;
+use keyplane_contract::header;
+use keyplane_contract::id::Id;
+use keyplane_filter_engine::credential::Credential;
+use keyplane_filter_engine::decision::{Principal, Verdict, decide};
+use keyplane_filter_engine::headers::{HeaderBlock, is_owned};
+use keyplane_filter_engine::refusal;
+use keyplane_filter_engine::table::Table;
+
+/// What became of a request: the reason, and the key if one was recognised.
+pub struct Outcome {
+    pub reason: Reason,
+    pub key: Option<Id>,
+}
+
+impl Outcome {
+    const fn of(reason: Reason) -> Self {
+        Self { reason, key: None }
+    }
+}
+
+/// Decides the request of the effective context and changes its headers. Answers nothing and lets nothing go on: that
+/// depends on whether it was held, and is the caller's.
+pub fn handle(table: Option<&Table>, forward_credential: bool) -> Outcome {
+    let Ok(block) = abi::header_block(MapType::HttpRequestHeaders) else { return Outcome::of(Reason::Fault) };
+    let Some(headers) = HeaderBlock::parse(&block) else { return Outcome::of(Reason::Fault) };
+    let mut credential = Credential::Missing;
+    for (name, value) in headers {
+        if is_owned(name) {
+            if abi::remove_request_header(name).is_err() {
+                return Outcome::of(Reason::Fault);
+            }
+        } else {
+            credential = credential.with_header(name, value);
+        }
+    }
+    // A clock that does not answer makes every key that can expire expired.
+    let now = || abi::now_milliseconds().unwrap_or(u64::MAX);
+    match decide(&credential, table, now) {
+        Verdict::Refuse { reason, key } => Outcome { reason, key },
+        Verdict::Allow(principal) => {
+            let passed_on = strip(&credential, forward_credential).and_then(|()| identify(&principal));
+            let reason = if passed_on.is_ok() { Reason::Allowed } else { Reason::Fault };
+            Outcome { reason, key: Some(principal.key) }
+        }
+    }
+}
+
+/// Removes the credential, so that the upstream cannot leak it.
+fn strip(credential: &Credential<'_>, forward_credential: bool) -> abi::Call {
+    match credential {
+        Credential::Presented { source, .. } if !forward_credential => abi::remove_request_header(source.header()),
+        _ => Ok(()),
+    }
+}
+
+/// Adds the identity headers. Forged ones are gone by now, so each name has exactly one value.
+fn identify(principal: &Principal<'_>) -> abi::Call {
+    let add = |name: &str, value: &[u8]| abi::add_request_header(name.as_bytes(), value);
+    add(header::KEY_ID, &principal.key.to_text())?;
+    add(header::ACCOUNT, &principal.account.to_text())?;
+    if let Some(project) = principal.project {
+        add(header::PROJECT, &project.to_text())?;
+    }
+    if let Some(user) = principal.user {
+        add(header::USER, &user.to_text())?;
+    }
+    add(header::ENVIRONMENT, principal.environment.name().as_bytes())?;
+    if !principal.scopes.is_empty() {
+        add(header::SCOPES, principal.scopes.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Answers the request of the effective context with the refusal of `reason`. It stays paused whatever the host says, so a refusal that
+/// could not be sent does not let the request pass.
+pub fn refuse(reason: Reason) -> Action {
+    if let Some(answer) = refusal::answer(reason) {
+        let headers: Vec<(&[u8], &[u8])> =
+            answer.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+        let details = ["keyplane_", reason.name()].concat();
+        let body = answer.body.as_bytes();
+        // The host makes a gRPC answer of it for callers that speak gRPC.
+        let _ = abi::send_local_response(answer.status, &headers, body, details.as_bytes(), answer.grpc_status);
+    }
+    Action::Pause
+}
