@@ -2,5 +2,13 @@
 //! One binary, so that the filter is compiled once.
 
 mod filter {
+    mod bench;
+    mod control_plane;
+    mod credentials;
+    mod hold;
     mod host;
+    mod start;
+    mod sweep;
+    mod sync;
+    mod usage;
 }

@@ -1,0 +1,187 @@
+//! A control plane in memory: rows with revisions, and the pages it would answer a filter's polls with.
+//!
+//! It follows docs/protocol.md, not the real server's code, so that filter and server are held to the same words apart.
+
+use std::collections::BTreeMap;
+
+use keyplane_contract::{
+    digest::Digest,
+    id::Id,
+    key::{self, Prefix},
+    sync::{Account, Environment, Gone, Key, KeyState, PageWriter, Policy, Project, Record},
+};
+use keyplane_tests::host::{Answer, Callout};
+
+/// The token that the filter must present.
+pub const TOKEN: &str = "kp_proxy_testtesttesttesttesttesttesttestAAAAAA";
+
+pub const ACCOUNT: Id = Id([0xa1; 16]);
+pub const PROJECT: Id = Id([0xb2; 16]);
+
+/// A well-formed key, another for each number.
+pub fn secret(number: u64) -> String {
+    let part: [u8; 32] = format!("{number:032}").into_bytes().try_into().unwrap();
+    key::assemble(&Prefix::parse("uk_live").unwrap(), &part).unwrap()
+}
+
+/// The id that `issue` gives the key of this number.
+pub fn key_id(number: u64) -> Id {
+    Id(u128::from(number + 1).to_be_bytes())
+}
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Row {
+    Account,
+    Project,
+    Policy(u32),
+    Key(Digest),
+}
+
+/// What a row says now.
+#[derive(Clone, Copy)]
+enum State {
+    Account { suspended: bool },
+    Project,
+    Policy(u32, &'static str),
+    Key(Key),
+    Gone(Digest),
+}
+
+pub struct ControlPlane {
+    pub epoch: Id,
+    pub head: u64,
+    /// The most records in a page.
+    pub page_size: usize,
+    /// Whether the last page vouches for a table much smaller than before.
+    pub shrink_allowed: bool,
+    /// Added to the number of live rows that the last page claims: a lie.
+    pub live_offset: u64,
+    rows: BTreeMap<Row, (u64, State)>,
+}
+
+impl ControlPlane {
+    /// One account with one project, in the revision history of this number.
+    pub fn new(epoch: u8) -> Self {
+        let mut plane = Self {
+            epoch: Id([epoch; 16]),
+            head: 0,
+            page_size: usize::MAX,
+            shrink_allowed: false,
+            live_offset: 0,
+            rows: BTreeMap::new(),
+        };
+        plane.set(Row::Account, State::Account { suspended: false });
+        plane.set(Row::Project, State::Project);
+        plane
+    }
+
+    fn set(&mut self, row: Row, state: State) -> u64 {
+        self.head += 1;
+        self.rows.insert(row, (self.head, state));
+        self.head
+    }
+
+    /// Makes the key of a number, a live one without expiry, after `edit`.
+    pub fn issue_with(&mut self, number: u64, edit: impl FnOnce(&mut Key)) -> u64 {
+        let digest = Digest::of(secret(number).as_bytes());
+        let mut key = Key {
+            revision: 0,
+            digest,
+            id: key_id(number),
+            project: 1,
+            user: 0,
+            policy: 0,
+            expires_at: 0,
+            environment: Environment::Live,
+            state: KeyState::Active,
+            flags: 0,
+        };
+        edit(&mut key);
+        self.set(Row::Key(digest), State::Key(key))
+    }
+
+    pub fn issue(&mut self, number: u64) -> u64 {
+        self.issue_with(number, |_| ())
+    }
+
+    pub fn revoke(&mut self, number: u64) -> u64 {
+        self.issue_with(number, |key| key.state = KeyState::Revoked)
+    }
+
+    /// A tombstone.
+    pub fn remove(&mut self, number: u64) -> u64 {
+        let digest = Digest::of(secret(number).as_bytes());
+        self.set(Row::Key(digest), State::Gone(digest))
+    }
+
+    pub fn policy(&mut self, no: u32, scopes: &'static str) -> u64 {
+        self.set(Row::Policy(no), State::Policy(no, scopes))
+    }
+
+    /// The page that follows `after`.
+    pub fn page(&self, after: u64) -> Vec<u8> {
+        let mut rows: Vec<_> = self.rows.values().filter(|(revision, _)| *revision > after).collect();
+        rows.sort_by_key(|(revision, _)| *revision);
+        let more = rows.len() > self.page_size;
+        let mut writer = PageWriter::new(after);
+        for (revision, state) in rows.into_iter().take(self.page_size) {
+            assert!(writer.push(&record(*revision, state)).unwrap(), "page over its size");
+        }
+        if more {
+            return writer.finish_more(self.epoch, self.head);
+        }
+        let live = self.rows.values().filter(|(_, state)| matches!(state, State::Key(_))).count();
+        let live = u64::try_from(live).unwrap() + self.live_offset;
+        writer.finish_last(self.epoch, self.head, live, self.shrink_allowed)
+    }
+
+    /// Answers a poll as the real server would, but never waits.
+    pub fn answer(&self, poll: &Callout) -> Answer {
+        let poll = Poll::of(poll);
+        let after = if poll.epoch == Some(self.epoch) && poll.after <= self.head { poll.after } else { 0 };
+        page_answer(&self.page(after))
+    }
+}
+
+fn record(revision: u64, state: &State) -> Record<'static> {
+    match *state {
+        State::Account { suspended } => Record::Account(Account { revision, id: ACCOUNT, no: 1, suspended }),
+        State::Project => Record::Project(Project { revision, id: PROJECT, no: 1, account: 1 }),
+        State::Policy(no, scopes) => Record::Policy(Policy { revision, no, scopes, networks: &[] }),
+        State::Key(key) => Record::Key(Key { revision, ..key }),
+        State::Gone(digest) => Record::Gone(Gone { revision, digest }),
+    }
+}
+
+/// A 200 with these bytes as a page.
+pub fn page_answer(page: &[u8]) -> Answer {
+    Answer::response(200, &[("content-type", "application/vnd.keyplane.sync")], page)
+}
+
+/// What a poll asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Poll {
+    pub epoch: Option<Id>,
+    pub after: u64,
+    pub wait: u64,
+}
+
+impl Poll {
+    /// Reads a poll strictly: method, path, token and each parameter.
+    pub fn of(callout: &Callout) -> Self {
+        assert_eq!(callout.header(":method"), "GET");
+        assert_eq!(callout.header("authorization"), format!("Bearer {TOKEN}"));
+        let (path, query) = callout.header(":path").split_once('?').unwrap();
+        assert_eq!(path, "/sync/v1/changes");
+        let mut poll = Self { epoch: None, after: 0, wait: 0 };
+        for pair in query.split('&') {
+            match pair.split_once('=').unwrap() {
+                ("epoch", value) => poll.epoch = Some(Id::parse(value.as_bytes()).unwrap()),
+                ("after", value) => poll.after = value.parse().unwrap(),
+                ("wait", value) => poll.wait = value.parse().unwrap(),
+                (other, _) => panic!("unknown parameter {other}"),
+            }
+        }
+        poll
+    }
+}
