@@ -233,6 +233,26 @@ fn a_call_that_the_host_lost_is_tried_again() {
     assert_eq!(progress, Progress::Failed(SyncFault::Unexpected));
 }
 
+/// The same bytes that `contract/tests/vectors.rs` writes: what is on the wire today must be read for ever.
+#[test]
+fn the_golden_pages_are_applied() {
+    let vectors: serde_json::Value =
+        serde_json::from_str(include_str!("../../../../contract/vectors/pages.json")).unwrap();
+    let bytes = |name: &str| -> Vec<u8> {
+        let hex = vectors[name].as_str().unwrap();
+        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+    };
+    let mut bench = Bench::new();
+    assert_eq!(bench.step(&bytes("last")), Progress::Complete);
+    let table = bench.sync.table().unwrap();
+    let entry = table.keys.get(&Digest::of(b"uk_live_example")).unwrap();
+    assert_eq!(entry.state(), Some(KeyState::Revoked));
+    assert_eq!((entry.user(), entry.id()), (9, Id([0xa1; 16])));
+    assert_eq!(&*table.owners.policy(3).unwrap().scopes, "jobs:read jobs:write");
+    assert_eq!(bench.step(&bytes("empty")), Progress::Complete);
+    assert_eq!(bench.revision(), Some(9));
+}
+
 proptest! {
     /// Random histories, cut into pages at random places, with damaged pages in between: the table ends as the history did.
     #[test]
