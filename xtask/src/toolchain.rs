@@ -2,6 +2,7 @@
 //!
 //! In this order: the target is installed; `rustup target add` installs it; Debian's `rustc-web` (a rustc that matches its
 //! `rust-web-src`) builds it from source. The last way is for machines that reach a Debian mirror but no rustup server.
+//! Debian's packages, once installed, are used before rustup is tried again, so that later runs wait for no server.
 //! The reasons are in `docs/decisions/0001-wasm-toolchain.md`.
 
 use std::ffi::OsString;
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::run;
+use crate::run::{self, DIM};
 
 /// The target that the filter is built for.
 pub const TARGET: &str = "wasm32-unknown-unknown";
@@ -41,7 +42,9 @@ impl Toolchain {
         match wanted.as_str() {
             "rustup" => installed_or_rustup(),
             "debian" => debian(),
+            "" if !installed()? && debian_ready() => debian(),
             "" => installed_or_rustup().or_else(|first| {
+                anstream::eprintln!("  {DIM}{first:#}; taking Debian's rustc-web instead{DIM:#}");
                 debian().map_err(|second| anyhow::anyhow!("no standard library for {TARGET}: {first:#}; {second:#}"))
             }),
             other => bail!("KEYPLANE_WASM_TOOLCHAIN is {other:?}; it may be `rustup` or `debian`"),
@@ -82,7 +85,7 @@ fn installed_or_rustup() -> Result<Toolchain> {
     let mut add = Command::new("rustup");
     add.args(["target", "add", TARGET]);
     let what = format!("rustup target add {TARGET}");
-    let took = run::step(&what, add, Some(RUSTUP_LIMIT))?;
+    let took = run::attempt(&what, add, Some(RUSTUP_LIMIT))?;
     if !installed()? {
         bail!("`{what}` succeeded, but rustc does not see it (is `rustc` on PATH rustup's?)");
     }
@@ -106,15 +109,15 @@ fn debian() -> Result<Toolchain> {
     if !debian_ready() {
         if !run::exists("apt-get") {
             bail!(
-                "this is no Debian machine (no apt-get), so its rustc-web cannot be used either; \
-                 with a network, `rustup target add {TARGET}` is all it takes"
+                "there is no apt-get to install Debian's rustc-web instead; where rustup's servers are reached, \
+                 `rustup target add {TARGET}` is all it takes"
             );
         }
         let packages = DEBIAN_PACKAGES.join(" ");
         let what = format!("apt-get install {packages}");
         // The lists may be missing (a fresh image) or so old that what they name is gone from the mirror.
         let took =
-            run::step(&what, apt(&["install", "-y", "--no-install-recommends"], &DEBIAN_PACKAGES), Some(APT_LIMIT))
+            run::attempt(&what, apt(&["install", "-y", "--no-install-recommends"], &DEBIAN_PACKAGES), Some(APT_LIMIT))
                 .or_else(|_| {
                     let first = run::step("apt-get update", apt(&["update"], &[]), Some(APT_LIMIT))?;
                     let install = apt(&["install", "-y", "--no-install-recommends"], &DEBIAN_PACKAGES);

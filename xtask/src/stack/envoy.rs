@@ -114,13 +114,16 @@ impl Envoy {
         Ok(Self { process, settings })
     }
 
-    /// `envoy --mode validate` on the configuration that these settings give.
+    /// `envoy --mode validate` on the configuration that these settings give. Envoy also starts the filter for it.
     pub fn validate(settings: &EnvoySettings, folder: &Path) -> Result<()> {
         let configuration = folder.join("validate.yaml");
         std::fs::write(&configuration, settings.render()?)
             .with_context(|| format!("cannot write {}", configuration.display()))?;
         let mut command = Command::new(&settings.binary);
-        command.args(["--mode", "validate", "--config-path"]).arg(&configuration);
+        command
+            .args(["--mode", "validate", "--config-path"])
+            .arg(&configuration)
+            .env("KEYPLANE_PROXY_TOKEN", settings.proxy_token.expose_secret());
         crate::run::read(command).map(drop)
     }
 
