@@ -38,7 +38,7 @@ impl Summary {
 pub fn test(project: &Project) -> Result<()> {
     let started = Instant::now();
     let mut total = Summary::default();
-    need_components()?;
+    need_components(project)?;
 
     step("formatting", || run::visibly("cargo fmt --check", project.cargo(["fmt", "--all", "--check"])))?;
     step("lints", || {
@@ -69,9 +69,9 @@ pub fn test(project: &Project) -> Result<()> {
 }
 
 /// rustup installs what is missing; anything else is said.
-fn need_components() -> Result<()> {
+fn need_components(project: &Project) -> Result<()> {
     let there = |subcommand: &str| {
-        let output = Command::new("cargo").args([subcommand, "--version"]).output();
+        let output = project.cargo([subcommand, "--version"]).output();
         output.is_ok_and(|output| output.status.success())
     };
     if there("fmt") && there("clippy") {
