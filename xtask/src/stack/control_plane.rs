@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::http::Client;
 use super::process::{Process, write_private};
@@ -58,10 +58,29 @@ impl ControlPlane {
 
     /// Starts it on the same database and ports, and waits for `/readyz`.
     pub fn start(&mut self) -> Result<()> {
+        self.serve(Command::new(&self.binary))
+    }
+
+    /// Starts it with an empty database but the same credentials, as automation does after a loss: a new history of
+    /// revisions, in a new epoch.
+    pub fn start_over(&mut self) -> Result<()> {
+        self.must_be_down()?;
+        std::fs::remove_dir_all(&self.data).with_context(|| format!("cannot remove {}", self.data.display()))?;
+        let mut serve = Command::new(&self.binary);
+        serve.env("KEYPLANE_ADMIN_KEY", self.admin_key.expose_secret());
+        serve.env("KEYPLANE_PROXY_TOKEN", self.proxy_token.expose_secret());
+        self.serve(serve)
+    }
+
+    fn must_be_down(&self) -> Result<()> {
         if self.process.is_some() {
             bail!("the control plane is running already");
         }
-        let mut serve = Command::new(&self.binary);
+        Ok(())
+    }
+
+    fn serve(&mut self, mut serve: Command) -> Result<()> {
+        self.must_be_down()?;
         serve.arg("serve").arg("--data-dir").arg(&self.data);
         serve.args(["--listen", &format!("127.0.0.1:{}", self.api_port)]);
         serve.args(["--sync-listen", &format!("127.0.0.1:{}", self.sync_port)]);
