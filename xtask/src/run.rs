@@ -26,7 +26,7 @@ const SHOWN_LINES: usize = 60;
 
 /// Prints the line that a finished step leaves behind.
 pub fn done(what: &str, took: Duration) {
-    anstream::eprintln!("  {GOOD}✓{GOOD:#} {what:<60} {DIM}{:>6.1} s{DIM:#}", took.as_secs_f64());
+    anstream::eprintln!("  {GOOD}✓{GOOD:#} {what:<66} {DIM}{:>6.1} s{DIM:#}", took.as_secs_f64());
 }
 
 /// Runs a command as the step `what`.
