@@ -18,7 +18,7 @@ pub const OWNED_PREFIX: &str = "x-keyplane-";
 
 /// The proxy's own name (Envoy's node id), in a sync request.
 pub const PROXY: &str = "x-keyplane-proxy";
-/// The worker's id (32 hexadecimal digits), in a sync request.
+/// The worker's id (a UUID), in a sync request.
 pub const WORKER: &str = "x-keyplane-worker";
 /// The filter's version, in a sync request.
 pub const FILTER_VERSION: &str = "x-keyplane-filter";

@@ -93,9 +93,11 @@ impl Root {
         Ok(root)
     }
 
-    /// Takes over from the configuration that this one replaces: requests that it held wait on here.
+    /// Takes over from the configuration that this one replaces: requests that it held wait on here, and what it counted is sent.
     pub fn take_over(&mut self, old: Self) {
         self.held.extend(old.held);
+        (self.worker, self.usage, self.usage_token) = (old.worker, old.usage, old.usage_token);
+        self.usage_lost = old.usage_lost;
     }
 
     /// Decides a request whose headers have just arrived.

@@ -16,6 +16,8 @@ pub const FLUSH_MILLISECONDS: u64 = 5_000;
 pub const MAX_KEYS: usize = 65_536;
 /// Milliseconds to wait before a batch is sent again.
 const RETRY_MILLISECONDS: u64 = 2_000;
+/// A batch that is not answered within this time counts as lost by the host, and is sent again. Above any call's own timeout.
+const LOST_MILLISECONDS: u64 = 15_000;
 
 /// Hashes an id by its last eight bytes: the random part of a version 7 UUID, which callers cannot choose.
 #[derive(Default)]
@@ -45,7 +47,7 @@ struct Counts {
 #[derive(Debug)]
 struct Pending {
     bytes: Vec<u8>,
-    in_flight: bool,
+    /// When to send it: first, again after a failure, or again because no answer ever came.
     due_at: u64,
 }
 
@@ -92,10 +94,10 @@ impl Usage {
             self.pending = self.next_batch(now);
         }
         let pending = self.pending.as_mut()?;
-        if pending.in_flight || now < pending.due_at {
+        if now < pending.due_at {
             return None;
         }
-        pending.in_flight = true;
+        pending.due_at = now + LOST_MILLISECONDS;
         Some(pending.bytes.clone())
     }
 
@@ -112,7 +114,7 @@ impl Usage {
             full = full || !writer.push(*key, counts.last_seen, by_reason);
             full
         });
-        Some(Pending { bytes: writer.finish(), in_flight: false, due_at: now })
+        Some(Pending { bytes: writer.finish(), due_at: now })
     }
 
     /// Tells what became of the batch: `accepted` when the control plane has it for good, or refuses it for good.
@@ -120,7 +122,6 @@ impl Usage {
         if accepted {
             self.pending = None;
         } else if let Some(pending) = &mut self.pending {
-            pending.in_flight = false;
             pending.due_at = now + RETRY_MILLISECONDS;
         }
     }
@@ -151,10 +152,12 @@ mod tests {
         usage.answered(10_000, false);
         assert!(usage.due(10_001).is_none(), "not at once");
         assert_eq!(usage.due(12_000).unwrap(), first);
-        usage.answered(12_100, true);
-        let second = decode(&usage.due(12_100).unwrap());
+        assert_eq!(usage.due(12_000 + LOST_MILLISECONDS).unwrap(), first, "the host lost the call");
+        let answered = 12_100 + LOST_MILLISECONDS;
+        usage.answered(answered, true);
+        let second = decode(&usage.due(answered).unwrap());
         assert_eq!((second.sequence, second.records[0].last_seen), (2, 200));
-        usage.answered(12_200, true);
+        usage.answered(answered, true);
         assert!(usage.due(60_000).is_none());
     }
 

@@ -87,14 +87,22 @@ fn an_unanswered_batch_is_sent_again_unchanged_and_nothing_is_doubled_or_lost() 
 }
 
 #[test]
-fn only_one_batch_is_on_its_way() {
+fn only_one_batch_is_on_its_way_and_a_lost_one_is_sent_again() {
     let mut bench = Bench::synced(&plane());
     assert!(bench.allows(1));
-    let (_, _) = bench.usage();
+    let (_, first) = bench.usage();
     for _ in 0..10 {
         assert!(bench.allows(1));
-        bench.pass(std::time::Duration::from_secs(5));
+        bench.pass(std::time::Duration::from_secs(1));
     }
-    let batches = bench.vm.callouts().iter().filter(|c| c.header(":path").starts_with("/sync/v1/usage"));
-    assert_eq!(batches.count(), 1);
+    let batches = |bench: &Bench| -> Vec<_> {
+        let callouts = bench.vm.callouts();
+        callouts.iter().filter(|call| call.header(":path").starts_with("/sync/v1/usage")).cloned().collect()
+    };
+    assert_eq!(batches(&bench).len(), 1);
+    // The host lost the call: no answer ever comes.
+    bench.pass(std::time::Duration::from_secs(8));
+    let batches = batches(&bench);
+    assert_eq!(batches.len(), 2);
+    assert_eq!(UsageBatch::decode(&batches[1].body).unwrap(), first);
 }

@@ -5,7 +5,7 @@ use std::fmt;
 /// A fault of sync. The table serves on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SyncFault {
-    /// No answer: connection refused, timed out, or lost by the host.
+    /// No answer: connection refused, timed out, lost by the host, or 502 to 504.
     Unreachable,
     /// 401 or 403: the proxy token is not accepted.
     Unauthorized,

@@ -145,6 +145,8 @@ impl Sync {
         let page = match answer {
             PollAnswer::Page(bytes) => Page::decode(bytes).and_then(|page| page.verify().map(|()| page)),
             PollAnswer::Status(401 | 403) => return self.fail(now, random, SyncFault::Unauthorized),
+            // What a proxy answers itself when it cannot reach the control plane.
+            PollAnswer::Status(502..=504) => return self.fail(now, random, SyncFault::Unreachable),
             PollAnswer::Status(_) => return self.fail(now, random, SyncFault::Status),
             PollAnswer::Unreachable => return self.fail(now, random, SyncFault::Unreachable),
         };
