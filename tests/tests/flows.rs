@@ -1,0 +1,14 @@
+//! Flows: the real control plane on its database, the real filter in a real Envoy with two workers, a real upstream.
+//! One binary; each flow starts its own stack on free ports.
+
+mod flows {
+    mod connection;
+    mod fixture;
+
+    mod hostile_requests;
+    mod last_used;
+    mod outage;
+    mod revocation;
+    mod sdk;
+    mod start;
+}
