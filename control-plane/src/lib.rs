@@ -1,1 +1,12 @@
-//! See Cargo.toml.
+//! Keyplane's control plane: it owns the life of every key.
+//!
+//! [`domain`] says what things are, [`store`] keeps them, [`service`] does things, [`http`] and [`cli`] let people and
+//! programs ask for it. Each knows only those before it; the domain is pure.
+
+pub mod cli;
+pub mod domain;
+pub mod error;
+pub mod http;
+pub mod service;
+pub mod settings;
+pub mod store;

@@ -1,0 +1,40 @@
+//! The command line. One file for each command.
+
+mod init;
+mod secrets;
+mod serve;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Keyplane issues API keys and has Envoy check them.
+#[derive(Parser, Debug)]
+#[command(name = "keyplane", version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Init(init::Init),
+    Serve(serve::Serve),
+}
+
+/// Runs the command that the process was started with. A failure is one line on stderr and exit code 1.
+pub fn run() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Init(init) => init.run(),
+        Command::Serve(serve) => serve.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("keyplane: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What stopped a command, as a sentence for the operator.
+type Failure = Box<dyn std::error::Error + Send + Sync>;

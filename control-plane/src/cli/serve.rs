@@ -1,0 +1,193 @@
+//! `keyplane serve`: runs the control plane until it is told to stop.
+//!
+//! The order matters. Settings and addresses are checked before anything is written, so that a wrong port leaves no half
+//! database; requests are taken only when the database is open; and on the way out waiting polls are answered before
+//! the database is closed.
+
+use super::{Failure, secrets};
+use crate::domain::random::SystemRandom;
+use crate::domain::time::{Clock as _, SystemClock};
+use crate::http;
+use crate::service::initialize::{FirstCredentials, add_first_proxy_token, initialize};
+use crate::service::workers::Workers;
+use crate::service::{App, sweep};
+use crate::settings::{self, Overrides, Settings};
+use crate::store::{DataDir, OpenError, Store};
+use axum::Router;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tracing_subscriber::EnvFilter;
+
+/// How long running requests may take after the signal to stop.
+const GRACE: Duration = Duration::from_secs(10);
+/// How often the sweeper looks.
+const SWEEP: Duration = Duration::from_mins(1);
+
+/// Run the control plane
+#[derive(clap::Args, Debug)]
+pub struct Serve {
+    /// Folder of the database [default: keyplane-data]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Address of the management API [default: 127.0.0.1:7700]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Address that proxies sync with [default: 127.0.0.1:7701]
+    #[arg(long, value_name = "ADDR")]
+    sync_listen: Option<SocketAddr>,
+    /// Settings file [default: keyplane.toml in the data folder, if it is there]
+    #[arg(long, value_name = "FILE", env = "KEYPLANE_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl Serve {
+    /// Runs the command.
+    pub fn run(self) -> Result<(), Failure> {
+        let Self { data_dir, listen, sync_listen, config } = self;
+        let (settings, unknown) = settings::load(&Overrides { config, data_dir, listen, sync_listen })?;
+        start_log(&settings.log)?;
+        for name in unknown {
+            tracing::warn!(name, "this environment variable is no setting of keyplane");
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(serve(settings))
+    }
+}
+
+async fn serve(settings: Settings) -> Result<(), Failure> {
+    let management = bind("listen", settings.listen)?;
+    let sync = bind("sync_listen", settings.sync_listen)?;
+    let signal = stop_signal()?;
+    let store = open(&settings).await?;
+
+    let (stop, stopping) = watch::channel(false);
+    let app = App {
+        store: Arc::new(store),
+        clock: Arc::new(SystemClock),
+        random: Arc::new(SystemRandom),
+        workers: Arc::new(Workers::default()),
+        revoked_retention: settings.revoked_retention.0,
+        stopping,
+    };
+    let sweeper = tokio::spawn(sweep_forever(app.clone()));
+    let (listen, sync_listen) = (management.local_addr()?, sync.local_addr()?);
+    let mut servers = tokio::task::JoinSet::new();
+    servers.spawn(listen_on(management, http::management(&app), app.stopping.clone()));
+    servers.spawn(listen_on(sync, http::sync(&app), app.stopping.clone()));
+    for address in [listen, sync_listen].iter().filter(|address| !address.ip().is_loopback()) {
+        tracing::warn!(%address, "this listener can be reached from other machines and speaks plain HTTP");
+    }
+    tracing::info!(%listen, %sync_listen, "listening");
+
+    tokio::select! {
+        name = signal => tracing::info!(signal = name, "stopping"),
+        // A server ends by itself only when it fails.
+        ended = servers.join_next() => tracing::error!(?ended, "a listener failed; stopping"),
+    }
+    stop.send_replace(true);
+    let rest = async { while servers.join_next().await.is_some() {} };
+    if tokio::time::timeout(GRACE, rest).await.is_err() {
+        tracing::warn!("some requests did not end in time and were cut off");
+        servers.shutdown().await;
+    }
+    sweeper.abort();
+    let _ = sweeper.await;
+    app.store.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Opens the database; makes a new one when the environment brings the first admin key.
+async fn open(settings: &Settings) -> Result<Store, Failure> {
+    let (admin_key, proxy_token) = (secrets::admin_key()?, secrets::proxy_token()?);
+    let folder = match (DataDir::lock_existing(&settings.data_dir), admin_key) {
+        (Err(OpenError::Missing(_)), Some(admin_key)) => {
+            let folder = DataDir::create_and_lock(&settings.data_dir)?;
+            let first = FirstCredentials { admin_key, proxy_token: proxy_token.clone() };
+            initialize(&folder, SystemClock.now(), &SystemRandom, &first).await?;
+            tracing::info!(database = %folder.database().display(), "made a new database");
+            folder
+        }
+        (Err(OpenError::Missing(folder)), None) => {
+            let hint = format!("or set {} to make one with that admin key", secrets::ADMIN_KEY);
+            return Err(format!("{}, {hint}", OpenError::Missing(folder)).into());
+        }
+        (folder, _) => folder?,
+    };
+    let store = folder.open().await?;
+    let added = match proxy_token {
+        Some(token) => add_first_proxy_token(&store, SystemClock.now(), &SystemRandom, &token).await?,
+        None => false,
+    };
+    if added {
+        tracing::info!("took the first proxy token from {}", secrets::PROXY_TOKEN);
+    } else if !store.has_proxy_token().await? {
+        tracing::warn!("there is no proxy token, so no proxy can sync; set {} and start again", secrets::PROXY_TOKEN);
+    }
+    Ok(store)
+}
+
+fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    let listener = TcpListener::bind(address)
+        .map_err(|error| format!("cannot listen on {address} (setting `{setting}`): {error}"))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+async fn listen_on(listener: TcpListener, routes: Router, mut stopping: watch::Receiver<bool>) -> std::io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    axum::serve(listener, routes.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(async move {
+            let _ = stopping.wait_for(|stopping| *stopping).await;
+        })
+        .await
+}
+
+async fn sweep_forever(app: App) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match sweep::sweep(&app).await {
+            Ok(0) => {}
+            Ok(keys) => tracing::info!(keys, "revoked keys left the feed"),
+            Err(error) => tracing::error!(cause = ?error.cause, "the sweeper failed; it tries again in a minute"),
+        }
+    }
+}
+
+/// Completes with the signal's name. The handlers are in place when this returns.
+fn stop_signal() -> std::io::Result<impl Future<Output = &'static str>> {
+    #[cfg(unix)]
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    #[cfg(unix)]
+    let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
+    Ok(async move {
+        #[cfg(unix)]
+        return tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        #[cfg(not(unix))]
+        {
+            let _ = tokio::signal::ctrl_c().await;
+            "Ctrl-C"
+        }
+    })
+}
+
+/// Logs JSON lines on stderr.
+fn start_log(filter: &str) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(filter).map_err(|error| format!("setting `log` is no filter: {error}"))?;
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_span_list(false)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    Ok(())
+}

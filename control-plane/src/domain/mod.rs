@@ -1,0 +1,16 @@
+//! What the words of Keyplane mean: pure values and rules, without a clock, a random source or I/O of their own.
+//!
+//! Everything that arrives from outside is parsed into these types at the edge, so that the rest of the code cannot
+//! hold a wrong one.
+
+pub mod account;
+pub mod audit;
+pub mod cursor;
+pub mod id;
+pub mod key;
+pub mod name;
+pub mod project;
+pub mod random;
+pub mod scope;
+pub mod secret;
+pub mod time;

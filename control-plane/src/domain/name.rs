@@ -1,0 +1,73 @@
+//! Names that people give to things: trimmed, 1 to 100 characters, no control characters.
+
+use core::fmt;
+
+/// The longest name, in characters.
+pub const MAX_NAME: usize = 100;
+
+/// A name of an account, a project or a key.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+#[serde(transparent)]
+pub struct Name(String);
+
+/// Why a text is no name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NameError {
+    /// Nothing but white space.
+    #[error("must have at least one character that is not white space")]
+    Empty,
+    /// Too long.
+    #[error("must have at most 100 characters")]
+    TooLong,
+    /// A control character, or one that turns the reading direction and so could disguise the name.
+    #[error("must not contain control characters")]
+    Control,
+}
+
+impl Name {
+    /// Trims and checks `text`.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let text = text.trim();
+        if text.is_empty() {
+            Err(NameError::Empty)
+        } else if text.chars().count() > MAX_NAME {
+            Err(NameError::TooLong)
+        } else if text.chars().any(|c| c.is_control() || is_direction(c)) {
+            Err(NameError::Control)
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Bidirectional controls (Unicode, UAX #9) and the line separators.
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_trimmed_and_bounded() {
+        assert_eq!(Name::parse("  Prod \n").unwrap().as_str(), "Prod");
+        assert_eq!(Name::parse(&"é".repeat(100)).unwrap().as_str().chars().count(), 100);
+        assert_eq!(Name::parse(&"é".repeat(101)), Err(NameError::TooLong));
+        assert_eq!(Name::parse(" \t"), Err(NameError::Empty));
+        assert_eq!(Name::parse("a\u{0}b"), Err(NameError::Control));
+        assert_eq!(Name::parse("a\nb"), Err(NameError::Control));
+        assert_eq!(Name::parse("a\u{202e}b"), Err(NameError::Control));
+    }
+}

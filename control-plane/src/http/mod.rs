@@ -1,0 +1,46 @@
+//! The two listeners' routes. A handler reads the request into domain types, calls one operation and writes its answer.
+//!
+//! Whatever goes wrong, also inside axum, leaves as one problem document; see [`problem`].
+
+mod auth;
+mod body;
+mod health;
+mod observe;
+mod problem;
+mod query;
+mod sync;
+mod v1;
+
+use crate::error::Code;
+use crate::service::App;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+use problem::Problem;
+
+/// The longest body of a management request, in bytes.
+const MAX_BODY: usize = 64 * 1024;
+
+/// The management listener: `/v1`, `/healthz`, `/readyz`.
+pub fn management(app: &App) -> Router {
+    finish(app, v1::routes(app))
+}
+
+/// The sync listener: `/sync/v1`, `/healthz`, `/readyz`.
+pub fn sync(app: &App) -> Router {
+    finish(app, sync::routes(app))
+}
+
+fn finish(app: &App, routes: Router<App>) -> Router {
+    routes
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .fallback(async || Problem::from(Code::NotFound))
+        .method_not_allowed_fallback(async || Problem::from(Code::MethodNotAllowed))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(tower_http::catch_panic::CatchPanicLayer::custom(problem::of_panic))
+        .layer(from_fn_with_state(app.clone(), observe::observe))
+        .layer(from_fn(observe::security_headers))
+        .with_state(app.clone())
+}

@@ -1,0 +1,46 @@
+//! Query parameters: the known ones, each at most once.
+
+use super::body::explain;
+use super::problem::Problem;
+use crate::domain::cursor::{Cursor, DEFAULT_LIMIT, MAX_LIMIT, PageRequest};
+use crate::error::{Code, Error, FieldError};
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+use std::error::Error as _;
+
+/// Query parameters with exactly the fields of `T`.
+#[derive(Debug)]
+pub struct Parameters<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        match Query::try_from_uri(&parts.uri) {
+            Ok(Query(value)) => Ok(Self(value)),
+            Err(rejection) => {
+                let message = rejection.source().map(ToString::to_string).unwrap_or_default();
+                let mut error = explain("", &message);
+                error.message = error.message.replace("a field of this request", "a parameter of this path");
+                Err(Error::fields(Code::InvalidQuery, vec![error]).into())
+            }
+        }
+    }
+}
+
+/// Reads `limit` and `cursor`; what is wrong is added to `errors`.
+pub fn page(limit: Option<&str>, cursor: Option<&str>, errors: &mut Vec<FieldError>) -> PageRequest {
+    let limit = limit.map_or(Some(DEFAULT_LIMIT), |text| {
+        let plain = text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse().ok().filter(|limit| plain && (1..=MAX_LIMIT).contains(limit))
+    });
+    if limit.is_none() {
+        errors.push(FieldError::new("limit", format!("must be a whole number from 1 to {MAX_LIMIT}")));
+    }
+    let cursor = cursor.map(Cursor::parse);
+    if cursor == Some(None) {
+        errors.push(FieldError::new("cursor", "must be the next_cursor of an earlier answer, unchanged"));
+    }
+    PageRequest { cursor: cursor.flatten(), limit: limit.unwrap_or(DEFAULT_LIMIT) }
+}

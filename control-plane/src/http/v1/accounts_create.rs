@@ -1,0 +1,34 @@
+//! `POST /v1/accounts`
+
+use super::super::auth::Authenticated;
+use super::super::body::JsonBody;
+use super::super::problem::Problem;
+use super::objects::AccountObject;
+use crate::domain::name::Name;
+use crate::error::{Code, Error, FieldError};
+use crate::service::App;
+use crate::service::create_account::create_account;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use axum::response::IntoResponse;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Body {
+    name: String,
+}
+
+pub async fn handle(
+    State(app): State<App>,
+    by: Authenticated,
+    JsonBody(body): JsonBody<Body>,
+) -> Result<impl IntoResponse, Problem> {
+    let name = Name::parse(&body.name)
+        .map_err(|error| Error::fields(Code::InvalidRequest, vec![FieldError::new("name", error)]))?;
+    let account = create_account(&app, &by.origin(), name).await?;
+    let location = format!("/v1/accounts/{}", account.id);
+    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(AccountObject::from(account))))
+}

@@ -1,0 +1,72 @@
+//! `POST /v1/keys`: the only answer that carries a secret.
+
+use super::super::auth::Authenticated;
+use super::super::body::JsonBody;
+use super::super::problem::Problem;
+use super::objects::KeyObject;
+use super::{environment_field, field, id_field};
+use crate::domain::name::Name;
+use crate::domain::scope::{ScopeError, Scopes};
+use crate::domain::time::Time;
+use crate::error::{Code, Error, FieldError};
+use crate::service::App;
+use crate::service::create_key::{NewKey, create_key};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use axum::response::IntoResponse;
+use serde::{Deserialize, Serialize};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Body {
+    project_id: String,
+    environment: String,
+    name: String,
+    scopes: Option<Vec<String>>,
+    expires_at: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Created<'a> {
+    #[serde(flatten)]
+    object: KeyObject,
+    /// The full key, shown this once.
+    key: &'a str,
+}
+
+pub async fn handle(
+    State(app): State<App>,
+    by: Authenticated,
+    JsonBody(body): JsonBody<Body>,
+) -> Result<impl IntoResponse, Problem> {
+    let created = create_key(&app, &by.origin(), parse(&body)?).await?;
+    let location = format!("/v1/keys/{}", created.key.id);
+    let object = KeyObject::at(app.now(), created.key);
+    let answer = Json(Created { object, key: created.secret.expose() }).into_response();
+    Ok((StatusCode::CREATED, [(LOCATION, location)], answer))
+}
+
+fn parse(body: &Body) -> Result<NewKey, Error> {
+    let mut errors = Vec::new();
+    let project_id = id_field("project_id", &body.project_id, &mut errors);
+    let environment = environment_field("environment", &body.environment, &mut errors);
+    let name = field("name", Name::parse(&body.name), &mut errors);
+    let scopes = Scopes::parse(body.scopes.as_deref().unwrap_or_default())
+        .map_err(|error| {
+            let place = match error {
+                ScopeError::TooMany => "scopes".to_owned(),
+                ScopeError::Grammar { at } => format!("scopes[{at}]"),
+            };
+            errors.push(FieldError::new(place, error));
+        })
+        .ok();
+    let expires_at = body.expires_at.as_deref().map(|text| field("expires_at", Time::parse(text), &mut errors));
+    match (project_id, environment, name, scopes) {
+        (Some(project_id), Some(environment), Some(name), Some(scopes)) if errors.is_empty() => {
+            Ok(NewKey { project_id, environment, name, scopes, expires_at: expires_at.flatten() })
+        }
+        _ => Err(Error::fields(Code::InvalidRequest, errors)),
+    }
+}

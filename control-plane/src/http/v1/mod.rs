@@ -1,0 +1,92 @@
+//! The management API, version 1. One file for each operation.
+
+mod accounts_create;
+mod accounts_get;
+mod accounts_list;
+mod keys_create;
+mod keys_get;
+mod keys_list;
+mod keys_rename;
+mod keys_revoke;
+mod objects;
+mod projects_create;
+mod projects_get;
+mod projects_list;
+mod proxies_list;
+
+use super::auth::require_caller;
+use super::problem::Problem;
+use crate::error::{Error, FieldError};
+use crate::service::App;
+use axum::Router;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use keyplane_contract::sync::Environment;
+
+/// All routes under `/v1`, behind authentication.
+pub fn routes(app: &App) -> Router<App> {
+    Router::new()
+        .route("/v1/accounts", post(accounts_create::handle).get(accounts_list::handle))
+        .route("/v1/accounts/{id}", get(accounts_get::handle))
+        .route("/v1/projects", post(projects_create::handle).get(projects_list::handle))
+        .route("/v1/projects/{id}", get(projects_get::handle))
+        .route("/v1/keys", post(keys_create::handle).get(keys_list::handle))
+        .route("/v1/keys/{id}", get(keys_get::handle).patch(keys_rename::handle).delete(keys_revoke::handle))
+        .route("/v1/proxies", get(proxies_list::handle))
+        .route_layer(from_fn_with_state(app.clone(), require_caller))
+}
+
+/// The id in the path. A text that is no id names nothing: it is not found.
+struct PathId<I>(I);
+
+/// An id that a path can carry.
+trait FromText: Sized {
+    /// What it is an id of.
+    const KIND: &str;
+    fn from_text(text: &str) -> Option<Self>;
+}
+
+macro_rules! from_text {
+    ($($id:ident $kind:literal),*) => {$(
+        impl FromText for crate::domain::id::$id {
+            const KIND: &str = $kind;
+            fn from_text(text: &str) -> Option<Self> {
+                Self::parse(text)
+            }
+        }
+    )*};
+}
+
+from_text!(AccountId "account", ProjectId "project", KeyId "key");
+
+impl<I: FromText, S: Send + Sync> FromRequestParts<S> for PathId<I> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let text = Path::<String>::from_request_parts(parts, state).await.ok();
+        let id = text.and_then(|Path(text)| I::from_text(&text));
+        id.map(Self).ok_or_else(|| Error::not_found(I::KIND).into())
+    }
+}
+
+/// Reads a field into a domain type; what is wrong is added to `errors`.
+fn field<T, E: ToString>(name: &str, value: Result<T, E>, errors: &mut Vec<FieldError>) -> Option<T> {
+    value.map_err(|error| errors.push(FieldError::new(name, error.to_string()))).ok()
+}
+
+/// Reads a field that is an id.
+fn id_field<I: FromText>(name: &str, text: &str, errors: &mut Vec<FieldError>) -> Option<I> {
+    field(name, I::from_text(text).ok_or("must be an id, such as 01890a5d-ac96-774b-bcce-b302099a8057"), errors)
+}
+
+/// Reads a field that is an environment.
+fn environment_field(name: &str, text: &str, errors: &mut Vec<FieldError>) -> Option<Environment> {
+    let environment = match text {
+        "live" => Ok(Environment::Live),
+        "test" => Ok(Environment::Test),
+        _ => Err("must be `live` or `test`"),
+    };
+    field(name, environment, errors)
+}

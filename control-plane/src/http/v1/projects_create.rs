@@ -1,0 +1,63 @@
+//! `POST /v1/projects`
+
+use super::super::auth::Authenticated;
+use super::super::body::JsonBody;
+use super::super::problem::Problem;
+use super::objects::ProjectObject;
+use super::{field, id_field};
+use crate::domain::name::Name;
+use crate::domain::project::Prefixes;
+use crate::error::{Code, Error, FieldError};
+use crate::service::App;
+use crate::service::create_project::{NewProject, create_project};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use axum::response::IntoResponse;
+use keyplane_contract::key::Prefix;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Body {
+    account_id: String,
+    name: String,
+    prefixes: PrefixesBody,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PrefixesBody {
+    live: String,
+    test: String,
+}
+
+pub async fn handle(
+    State(app): State<App>,
+    by: Authenticated,
+    JsonBody(body): JsonBody<Body>,
+) -> Result<impl IntoResponse, Problem> {
+    let project = create_project(&app, &by.origin(), parse(&body)?).await?;
+    let location = format!("/v1/projects/{}", project.id);
+    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(ProjectObject::from(project))))
+}
+
+fn parse(body: &Body) -> Result<NewProject, Error> {
+    let mut errors = Vec::new();
+    let account_id = id_field("account_id", &body.account_id, &mut errors);
+    let name = field("name", Name::parse(&body.name), &mut errors);
+    let live = field("prefixes.live", Prefix::parse(&body.prefixes.live), &mut errors);
+    let test = field("prefixes.test", Prefix::parse(&body.prefixes.test), &mut errors);
+    let prefixes = live.zip(test).and_then(|(live, test)| {
+        Prefixes::new(live, test)
+            .map_err(|error| {
+                errors.push(FieldError::new(format!("prefixes.{}", error.environment().name()), error));
+            })
+            .ok()
+    });
+    match (account_id, name, prefixes) {
+        (Some(account_id), Some(name), Some(prefixes)) => Ok(NewProject { account_id, name, prefixes }),
+        _ => Err(Error::fields(Code::InvalidRequest, errors)),
+    }
+}

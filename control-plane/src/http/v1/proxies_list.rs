@@ -1,0 +1,56 @@
+//! `GET /v1/proxies`: which proxies are alive, and how far each is. Bounded by itself, so one page holds all.
+
+use super::super::auth::Authenticated;
+use crate::domain::time::Time;
+use crate::service::App;
+use crate::service::list_proxies::list_proxies;
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+
+#[derive(Serialize)]
+pub struct Answer {
+    /// The revision that a proxy has which does not lag.
+    revision: u64,
+    data: Vec<ProxyObject>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ProxyObject {
+    name: String,
+    /// The least of its workers' revisions; null while one of them has no table.
+    revision: Option<u64>,
+    workers: Vec<WorkerObject>,
+}
+
+#[derive(Serialize)]
+struct WorkerObject {
+    id: String,
+    filter_version: String,
+    revision: Option<u64>,
+    last_seen_at: Time,
+}
+
+pub async fn handle(State(app): State<App>, _: Authenticated) -> Json<Answer> {
+    let (revision, proxies) = list_proxies(&app);
+    let data = proxies
+        .into_iter()
+        .map(|proxy| ProxyObject {
+            name: proxy.name,
+            // `None` sorts first.
+            revision: proxy.workers.iter().map(|worker| worker.poll.acknowledged).min().flatten(),
+            workers: proxy
+                .workers
+                .into_iter()
+                .map(|worker| WorkerObject {
+                    id: worker.poll.worker.to_string(),
+                    filter_version: worker.poll.filter,
+                    revision: worker.poll.acknowledged,
+                    last_seen_at: worker.seen_at,
+                })
+                .collect(),
+        })
+        .collect();
+    Json(Answer { revision, data, next_cursor: None })
+}

@@ -1,0 +1,26 @@
+//! Which proxies are alive, and how far each is.
+
+use super::App;
+use super::workers::Worker;
+
+/// A proxy and its live workers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Proxy {
+    /// Its own name; empty when it says none.
+    pub name: String,
+    /// Its workers.
+    pub workers: Vec<Worker>,
+}
+
+/// The live proxies and the revision that all of them would have if none lagged.
+pub fn list_proxies(app: &App) -> (u64, Vec<Proxy>) {
+    let head = *app.store.head().borrow();
+    let mut proxies: Vec<Proxy> = Vec::new();
+    for worker in app.workers.live(app.now()) {
+        match proxies.last_mut().filter(|proxy| proxy.name == worker.poll.proxy) {
+            Some(proxy) => proxy.workers.push(worker),
+            None => proxies.push(Proxy { name: worker.poll.proxy.clone(), workers: vec![worker] }),
+        }
+    }
+    (head, proxies)
+}

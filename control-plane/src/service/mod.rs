@@ -1,0 +1,64 @@
+//! What can be done: one operation, one file. The API, the command line and later the dashboard call these and nothing
+//! else, so that there is one way to do a thing.
+//!
+//! A change is one transaction: row, audit entry and revision.
+
+pub mod authenticate;
+pub mod changes;
+pub mod create_account;
+pub mod create_key;
+pub mod create_project;
+pub mod initialize;
+pub mod list_proxies;
+pub mod read;
+pub mod record_usage;
+pub mod rename_key;
+pub mod revoke_key;
+pub mod sweep;
+pub mod workers;
+
+use crate::domain::audit::{Action, Entry, Origin};
+use crate::domain::random::Random;
+use crate::domain::time::{Clock, Time};
+use crate::store::Store;
+use keyplane_contract::id::Id;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use workers::Workers;
+
+/// What the operations work on. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// The database.
+    pub store: Arc<Store>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Where secrets and ids come from.
+    pub random: Arc<dyn Random>,
+    /// The proxies' workers that poll.
+    pub workers: Arc<Workers>,
+    /// How long a revoked key stays in the feed.
+    pub revoked_retention: Duration,
+    /// Becomes true when the process is about to stop: waiting polls are answered.
+    pub stopping: watch::Receiver<bool>,
+}
+
+impl App {
+    /// Now.
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+}
+
+/// An audit entry of a change at `at`.
+fn audit(
+    at: Time,
+    origin: &Origin,
+    action: Action,
+    object: Id,
+    account: Option<u32>,
+    detail: serde_json::Value,
+) -> Entry {
+    Entry { at, origin: *origin, action, object: Some(object), account, detail }
+}

@@ -1,0 +1,188 @@
+//! The feed: rows with a revision after R, in order, over all synced tables, as of one moment.
+
+use super::row::{digest, environment, id, number, number_or_zero, sql_number};
+use super::{Store, StoreError};
+use crate::domain::account::AccountStatus;
+use keyplane_contract::id::Id;
+use keyplane_contract::sync::{Account, Gone, Key, KeyState, Policy, Project, Record, User};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqliteConnection};
+
+/// A changed row.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FeedRow {
+    /// A record that borrows nothing.
+    Plain(Record<'static>),
+    /// A policy, with its text.
+    Policy {
+        /// Revision of its creation.
+        revision: u64,
+        /// Its number.
+        no: u32,
+        /// Scopes joined by spaces.
+        scopes: String,
+        /// Networks, 17 bytes each.
+        networks: Vec<u8>,
+    },
+}
+
+impl FeedRow {
+    /// The row as a record of a page.
+    pub fn record(&self) -> Record<'_> {
+        match self {
+            Self::Plain(record) => *record,
+            Self::Policy { revision, no, scopes, networks } => {
+                Record::Policy(Policy { revision: *revision, no: *no, scopes, networks })
+            }
+        }
+    }
+}
+
+/// A stretch of the feed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Changes {
+    /// The revision at the moment of reading.
+    pub head: u64,
+    /// Key rows in the feed at that moment.
+    pub live: u64,
+    /// Rows in ascending order of revision, without gaps.
+    pub rows: Vec<FeedRow>,
+    /// Whether `rows` reaches the head.
+    pub complete: bool,
+}
+
+impl Store {
+    /// Reads what changed after `after`, at most `limit` rows of a table. After 0 it is a snapshot, which needs no tombstones.
+    pub async fn changes(&self, after: u64, limit: u32) -> Result<Changes, StoreError> {
+        // A read transaction sees one moment, from its first statement on.
+        let mut tx = self.readers.begin().await?;
+        let row = sqlx::query("SELECT revision, live_keys FROM meta").fetch_one(&mut *tx).await?;
+        let (head, live) = (number(&row, "revision")?, number(&row, "live_keys")?);
+
+        let mut stretch = Stretch { after: sql_number(after), limit, rows: Vec::new(), horizon: None };
+        stretch
+            .read(
+                &mut tx,
+                "SELECT revision, id, no, status FROM accounts WHERE revision > ? ORDER BY revision LIMIT ?",
+                account,
+            )
+            .await?;
+        stretch
+            .read(
+                &mut tx,
+                "SELECT revision, id, no, account FROM projects WHERE revision > ? ORDER BY revision LIMIT ?",
+                project,
+            )
+            .await?;
+        stretch
+            .read(
+                &mut tx,
+                "SELECT revision, id, no, account FROM users WHERE revision > ? ORDER BY revision LIMIT ?",
+                user,
+            )
+            .await?;
+        stretch
+            .read(
+                &mut tx,
+                "SELECT revision, no, scopes, networks FROM policies WHERE revision > ? ORDER BY revision LIMIT ?",
+                policy,
+            )
+            .await?;
+        let keys = if after == 0 {
+            "SELECT revision, digest, id, project, user, policy, expires_at, environment, state, flags, gone_at
+             FROM keys WHERE revision > ? AND gone_at IS NULL ORDER BY revision LIMIT ?"
+        } else {
+            "SELECT revision, digest, id, project, user, policy, expires_at, environment, state, flags, gone_at
+             FROM keys WHERE revision > ? ORDER BY revision LIMIT ?"
+        };
+        stretch.read(&mut tx, keys, key).await?;
+        tx.commit().await?;
+
+        let Stretch { mut rows, horizon, .. } = stretch;
+        if let Some(horizon) = horizon {
+            rows.retain(|row| row.record().revision() <= horizon);
+        }
+        rows.sort_unstable_by_key(|row| row.record().revision());
+        Ok(Changes { head, live, rows, complete: horizon.is_none() })
+    }
+}
+
+/// Rows of several tables. Where one table has more than was read, what lies behind its last row is not known yet: that
+/// is the horizon, and rows of other tables behind it have to wait.
+struct Stretch {
+    after: i64,
+    limit: u32,
+    rows: Vec<FeedRow>,
+    horizon: Option<u64>,
+}
+
+impl Stretch {
+    async fn read(
+        &mut self,
+        connection: &mut SqliteConnection,
+        statement: &'static str,
+        decode: fn(&SqliteRow) -> Result<FeedRow, StoreError>,
+    ) -> Result<(), StoreError> {
+        let rows = sqlx::query(statement).bind(self.after).bind(i64::from(self.limit)).fetch_all(connection).await?;
+        self.rows.reserve(rows.len());
+        for row in &rows {
+            self.rows.push(decode(row)?);
+        }
+        if rows.len() >= usize::try_from(self.limit).unwrap_or(usize::MAX) {
+            let last = self.rows.last().map(|row| row.record().revision());
+            self.horizon = [self.horizon, last].into_iter().flatten().min();
+        }
+        Ok(())
+    }
+}
+
+fn account(row: &SqliteRow) -> Result<FeedRow, StoreError> {
+    Ok(FeedRow::Plain(Record::Account(Account {
+        revision: number(row, "revision")?,
+        id: id(row, "id")?,
+        no: number(row, "no")?,
+        suspended: super::accounts::status(row, "status")? == AccountStatus::Suspended,
+    })))
+}
+
+fn owned(row: &SqliteRow) -> Result<(u64, Id, u32, u32), StoreError> {
+    Ok((number(row, "revision")?, id(row, "id")?, number(row, "no")?, number(row, "account")?))
+}
+
+fn project(row: &SqliteRow) -> Result<FeedRow, StoreError> {
+    let (revision, id, no, account) = owned(row)?;
+    Ok(FeedRow::Plain(Record::Project(Project { revision, id, no, account })))
+}
+
+fn user(row: &SqliteRow) -> Result<FeedRow, StoreError> {
+    let (revision, id, no, account) = owned(row)?;
+    Ok(FeedRow::Plain(Record::User(User { revision, id, no, account })))
+}
+
+fn policy(row: &SqliteRow) -> Result<FeedRow, StoreError> {
+    Ok(FeedRow::Policy {
+        revision: number(row, "revision")?,
+        no: number(row, "no")?,
+        scopes: row.try_get("scopes")?,
+        networks: row.try_get("networks")?,
+    })
+}
+
+fn key(row: &SqliteRow) -> Result<FeedRow, StoreError> {
+    let (revision, digest) = (number(row, "revision")?, digest(row, "digest")?);
+    if row.try_get::<Option<i64>, _>("gone_at")?.is_some() {
+        return Ok(FeedRow::Plain(Record::Gone(Gone { revision, digest })));
+    }
+    Ok(FeedRow::Plain(Record::Key(Key {
+        revision,
+        digest,
+        id: id(row, "id")?,
+        project: number_or_zero(row, "project")?,
+        user: number_or_zero(row, "user")?,
+        policy: number_or_zero(row, "policy")?,
+        expires_at: number_or_zero(row, "expires_at")?,
+        environment: environment(row, "environment")?,
+        state: KeyState::from_number(number(row, "state")?).ok_or(StoreError::Corrupt { column: "state" })?,
+        flags: number(row, "flags")?,
+    })))
+}

@@ -1,0 +1,64 @@
+//! The only place that knows the database: `SQLite` in one file, one writer, many readers.
+//!
+//! Write-ahead log, `synchronous=FULL` (what was answered is on the disk), foreign keys on, STRICT tables. Every change goes
+//! through a [`WriteTx`], which gives each changed row its own revision and, once committed, wakes the waiting polls.
+//! A file lock keeps a second process out: revisions, waiting polls and workers are known to one process only.
+
+mod accounts;
+mod audit;
+mod credentials;
+mod error;
+mod feed;
+mod keys;
+mod open;
+mod policies;
+mod projects;
+mod row;
+mod usage;
+mod write;
+
+pub use credentials::NewCredential;
+pub use error::{OpenError, StoreError};
+pub use feed::{Changes, FeedRow};
+pub use keys::{KeyFilter, NewKeyRow, StoredKey};
+pub use open::{DATABASE_FILE, DataDir};
+pub use usage::UsageEffect;
+pub use write::WriteTx;
+
+use keyplane_contract::id::Id;
+use sqlx::SqlitePool;
+use tokio::sync::watch;
+
+/// The database, open.
+pub struct Store {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    head: watch::Sender<u64>,
+    epoch: Id,
+    /// Held until the store goes.
+    _lock: std::fs::File,
+}
+
+impl Store {
+    /// Identity of this revision history.
+    pub const fn epoch(&self) -> Id {
+        self.epoch
+    }
+
+    /// The revision of the last commit, for those who wait for the next.
+    pub fn head(&self) -> watch::Receiver<u64> {
+        self.head.subscribe()
+    }
+
+    /// Waits for running statements and closes every connection.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT revision FROM meta").fetch_one(&self.readers).await?;
+        Ok(())
+    }
+}
