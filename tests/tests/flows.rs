@@ -8,6 +8,7 @@ mod flows {
     mod hostile_requests;
     mod last_used;
     mod outage;
+    mod readme;
     mod revocation;
     mod sdk;
     mod start;

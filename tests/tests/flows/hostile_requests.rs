@@ -44,6 +44,10 @@ fn bad_credentials_are_refused_and_the_next_good_request_is_right() {
         }
         assert!(answer.headers.contains("www-authenticate: bearer realm="), "{name}: {}", answer.headers);
         assert!(answer.headers.contains("content-type: application/problem+json"), "{name}");
+        // Envoy ends the connection after a 400.
+        if answer.headers.contains("connection: close") {
+            connection = Connection::open(port);
+        }
         assert_eq!(connection.get(PATH, &[("x-api-key", good)]).status, 200, "after {name}");
     }
     // Envoy itself refuses what is no header at all, and lives on.
