@@ -44,8 +44,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             data_dir: PathBuf::from("keyplane-data"),
-            listen: SocketAddr::from(([127, 0, 0, 1], 7700)),
-            sync_listen: SocketAddr::from(([127, 0, 0, 1], 7701)),
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            sync_listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
             revoked_retention: Retention(Duration::from_hours(7 * 24)),
             log: "info".to_owned(),
         }

@@ -32,10 +32,10 @@ pub struct Serve {
     /// Folder of the database [default: keyplane-data]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Address of the management API [default: 127.0.0.1:7700]
+    /// Address of the management API [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
-    /// Address that proxies sync with [default: 127.0.0.1:7701]
+    /// Address that proxies sync with [default: 127.0.0.1:8081]
     #[arg(long, value_name = "ADDR")]
     sync_listen: Option<SocketAddr>,
     /// Settings file [default: keyplane.toml in the data folder, if it is there]

@@ -145,10 +145,11 @@ impl Sync {
         let page = match answer {
             PollAnswer::Page(bytes) => Page::decode(bytes).and_then(|page| page.verify().map(|()| page)),
             PollAnswer::Status(401 | 403) => return self.fail(now, random, SyncFault::Unauthorized),
-            // What a proxy answers itself when it cannot reach the control plane.
-            PollAnswer::Status(502..=504) => return self.fail(now, random, SyncFault::Unreachable),
+            // 502 to 504 is what a proxy answers itself when it cannot reach the control plane.
+            PollAnswer::Unreachable | PollAnswer::Status(502..=504) => {
+                return self.fail(now, random, SyncFault::Unreachable);
+            }
             PollAnswer::Status(_) => return self.fail(now, random, SyncFault::Status),
-            PollAnswer::Unreachable => return self.fail(now, random, SyncFault::Unreachable),
         };
         let Ok(page) = page else { return self.fail(now, random, SyncFault::Page) };
         match self.take(&page) {
