@@ -1,6 +1,6 @@
 //! Reading and writing little-endian fields without an index that could be out of range.
 
-use super::SyncError;
+use super::{MAX_BYTES, SyncError, VERSION};
 
 /// Takes fields from the front of a slice; every read that goes past the end is an error.
 #[derive(Clone, Copy)]
@@ -52,10 +52,24 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The body of a checksummed message: all but the last four bytes, once the CRC-32 there was found right.
-pub(super) fn verified_body(bytes: &[u8]) -> Result<&[u8], SyncError> {
+/// Opens a message: `magic`, version, ..., CRC-32. What is read next follows on the version.
+pub(super) fn open<'a>(bytes: &'a [u8], magic: [u8; 4]) -> Result<Reader<'a>, SyncError> {
+    if *bytes.first_chunk().ok_or(SyncError::Length)? != magic {
+        return Err(SyncError::Magic);
+    }
+    if bytes.len() > MAX_BYTES {
+        return Err(SyncError::Length);
+    }
     let (body, checksum) = bytes.split_last_chunk::<4>().ok_or(SyncError::Length)?;
-    if crc32fast::hash(body) == u32::from_le_bytes(*checksum) { Ok(body) } else { Err(SyncError::Checksum) }
+    if crc32fast::hash(body) != u32::from_le_bytes(*checksum) {
+        return Err(SyncError::Checksum);
+    }
+    let mut reader = Reader::new(body);
+    reader.take(magic.len())?;
+    match reader.u8()? {
+        VERSION => Ok(reader),
+        version => Err(SyncError::Version(version)),
+    }
 }
 
 /// Appends the CRC-32 of all bytes so far.

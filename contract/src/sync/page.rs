@@ -17,12 +17,12 @@
 //!  ..   4   CRC-32 over all before it
 //! ```
 
-use super::bytes::{Reader, put, seal, verified_body};
+use super::bytes::{Reader, open, put, seal};
 use super::record::Record;
 use super::{MAX_BYTES, SyncError, VERSION};
 use crate::id::Id;
 
-const MAGIC: &[u8; 4] = b"KPSY";
+const MAGIC: [u8; 4] = *b"KPSY";
 const HEADER_LEN: u16 = 64;
 const FLAG_LAST: u8 = 1;
 const FLAG_SHRINK_ALLOWED: u8 = 2;
@@ -59,19 +59,7 @@ pub struct Page<'a> {
 impl<'a> Page<'a> {
     /// Reads a page. Trailing bytes, a wrong checksum or a header that contradicts itself refuse it whole.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, SyncError> {
-        let magic = bytes.first_chunk::<4>().ok_or(SyncError::Length)?;
-        if magic != MAGIC {
-            return Err(SyncError::Magic);
-        }
-        if bytes.len() > MAX_BYTES {
-            return Err(SyncError::Length);
-        }
-        let mut reader = Reader::new(verified_body(bytes)?);
-        reader.take(MAGIC.len())?;
-        let version = reader.u8()?;
-        if version != VERSION {
-            return Err(SyncError::Version(version));
-        }
+        let mut reader = open(bytes, MAGIC)?;
         let flags = reader.u8()?;
         let header_len = reader.u16()?;
         let epoch = Id(reader.array()?);
@@ -217,7 +205,7 @@ impl PageWriter {
     fn finish(mut self, epoch: Id, until: u64, head: u64, live: u64, flags: u8) -> Vec<u8> {
         let length = u32::try_from(self.bytes.len() - usize::from(HEADER_LEN)).unwrap_or(u32::MAX);
         let header = &mut self.bytes;
-        put(header, 0, MAGIC);
+        put(header, 0, &MAGIC);
         put(header, 4, &[VERSION, flags]);
         put(header, 6, &HEADER_LEN.to_le_bytes());
         put(header, 8, &epoch.0);

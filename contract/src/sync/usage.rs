@@ -16,12 +16,12 @@
 //!
 //! The control plane remembers each worker's last sequence, so that a batch whose answer was lost counts once.
 
-use super::bytes::{Reader, put, seal, verified_body};
+use super::bytes::{Reader, open, put, seal};
 use super::{IGNORABLE_KINDS, MAX_BYTES, SyncError, VERSION};
 use crate::code::Reason;
 use crate::id::Id;
 
-const MAGIC: &[u8; 4] = b"KPUS";
+const MAGIC: [u8; 4] = *b"KPUS";
 const HEADER_LEN: usize = 36;
 const KIND_KEY_USAGE: u8 = 1;
 const COUNT_AT: usize = 32;
@@ -51,19 +51,7 @@ pub struct UsageBatch {
 impl UsageBatch {
     /// Reads a batch; refused whole on any error.
     pub fn decode(bytes: &[u8]) -> Result<Self, SyncError> {
-        let magic = bytes.first_chunk::<4>().ok_or(SyncError::Length)?;
-        if magic != MAGIC {
-            return Err(SyncError::Magic);
-        }
-        if bytes.len() > MAX_BYTES {
-            return Err(SyncError::Length);
-        }
-        let mut reader = Reader::new(verified_body(bytes)?);
-        reader.take(MAGIC.len())?;
-        let version = reader.u8()?;
-        if version != VERSION {
-            return Err(SyncError::Version(version));
-        }
+        let mut reader = open(bytes, MAGIC)?;
         reader.take(3)?;
         let worker = Id(reader.array()?);
         let sequence = reader.u64()?;
@@ -112,7 +100,7 @@ impl UsageWriter {
     #[must_use]
     pub fn new(worker: Id, sequence: u64) -> Self {
         let mut bytes = vec![0; HEADER_LEN];
-        put(&mut bytes, 0, MAGIC);
+        put(&mut bytes, 0, &MAGIC);
         put(&mut bytes, 4, &[VERSION]);
         put(&mut bytes, 8, &worker.0);
         put(&mut bytes, 24, &sequence.to_le_bytes());
