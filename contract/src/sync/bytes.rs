@@ -53,7 +53,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Opens a message: `magic`, version, ..., CRC-32. What is read next follows on the version.
-pub(super) fn open<'a>(bytes: &'a [u8], magic: [u8; 4]) -> Result<Reader<'a>, SyncError> {
+pub(super) fn open(bytes: &[u8], magic: [u8; 4]) -> Result<Reader<'_>, SyncError> {
     if *bytes.first_chunk().ok_or(SyncError::Length)? != magic {
         return Err(SyncError::Magic);
     }
