@@ -6,6 +6,7 @@
 
 use super::{Failure, secrets};
 use crate::domain::random::SystemRandom;
+use crate::domain::secret::Secret;
 use crate::domain::time::{Clock as _, SystemClock};
 use crate::http;
 use crate::service::initialize::{FirstCredentials, add_first_proxy_token, initialize};
@@ -82,11 +83,17 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     }
     tracing::info!(%listen, %sync_listen, "listening");
 
-    tokio::select! {
-        name = signal => tracing::info!(signal = name, "stopping"),
+    let failed = tokio::select! {
+        name = signal => {
+            tracing::info!(signal = name, "stopping");
+            false
+        }
         // A server ends by itself only when it fails.
-        ended = servers.join_next() => tracing::error!(?ended, "a listener failed; stopping"),
-    }
+        ended = servers.join_next() => {
+            tracing::error!(?ended, "a listener failed; stopping");
+            true
+        }
+    };
     stop.send_replace(true);
     let rest = async { while servers.join_next().await.is_some() {} };
     if tokio::time::timeout(GRACE, rest).await.is_err() {
@@ -97,12 +104,13 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let _ = sweeper.await;
     app.store.close().await;
     tracing::info!("stopped");
-    Ok(())
+    if failed { Err("a listener failed; the log has the cause".into()) } else { Ok(()) }
 }
 
 /// Opens the database; makes a new one when the environment brings the first admin key.
 async fn open(settings: &Settings) -> Result<Store, Failure> {
     let (admin_key, proxy_token) = (secrets::admin_key()?, secrets::proxy_token()?);
+    let wanted = admin_key.as_ref().map(Secret::digest);
     let folder = match (DataDir::lock_existing(&settings.data_dir), admin_key) {
         (Err(OpenError::Missing(_)), Some(admin_key)) => {
             let folder = DataDir::create_and_lock(&settings.data_dir)?;
@@ -118,6 +126,11 @@ async fn open(settings: &Settings) -> Result<Store, Failure> {
         (folder, _) => folder?,
     };
     let store = folder.open().await?;
+    if let Some(digest) = wanted
+        && store.admin_key(&digest).await?.is_none()
+    {
+        tracing::warn!("{} is for a new database only: here it is no admin key and was not used", secrets::ADMIN_KEY);
+    }
     let added = match proxy_token {
         Some(token) => add_first_proxy_token(&store, SystemClock.now(), &SystemRandom, &token).await?,
         None => false,
@@ -179,7 +192,7 @@ fn stop_signal() -> std::io::Result<impl Future<Output = &'static str>> {
     })
 }
 
-/// Logs JSON lines on stderr.
+/// Logs JSON lines on stderr. A panic is told by its place only: its message may carry anything.
 fn start_log(filter: &str) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(filter).map_err(|error| format!("setting `log` is no filter: {error}"))?;
     tracing_subscriber::fmt()
@@ -189,5 +202,8 @@ fn start_log(filter: &str) -> Result<(), Failure> {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!(at = panic.location().map(tracing::field::display), "panicked");
+    }));
     Ok(())
 }

@@ -7,8 +7,12 @@ use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse as _;
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
+use std::fmt;
+use std::marker::PhantomData;
 
 /// A JSON body.
 #[derive(Debug)]
@@ -22,6 +26,29 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
             return Err(Error::new(Code::UnsupportedMediaType).into());
         }
         Ok(Self(parse(&read(request, state).await?)?))
+    }
+}
+
+/// A `T` that is written as a JSON object. Derived structs would take an array of their fields' values too.
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Object)
     }
 }
 
@@ -45,7 +72,7 @@ fn is_json(value: &[u8]) -> bool {
 /// Reads `bytes` as JSON with exactly the fields of `T`.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+    let Object(value) = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
         let inner = error.into_inner();
         match inner.classify() {
@@ -102,18 +129,16 @@ fn is_plain(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde::Deserialize;
-
-    #[derive(Deserialize, Debug)]
+    #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     #[expect(dead_code, reason = "only parsed")]
     struct Sample {
         name: String,
         scopes: Option<Vec<String>>,
-        inner: Option<Inner>,
+        inner: Option<Object<Inner>>,
     }
 
-    #[derive(Deserialize, Debug)]
+    #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     #[expect(dead_code, reason = "only parsed")]
     struct Inner {
@@ -121,7 +146,7 @@ mod tests {
     }
 
     fn refused(body: &str) -> (Code, String) {
-        let error = parse::<Sample>(body.as_bytes()).unwrap_err();
+        let error = parse::<Sample>(body.as_bytes()).err().unwrap();
         (error.code, error.detail.into_owned())
     }
 
@@ -135,13 +160,13 @@ mod tests {
             (r#"{"name":"a","scopes":["x",2]}"#, "`scopes[1]` must be a string."),
             (r#"{"name":"a","inner":{}}"#, "`inner.live` is missing."),
             (r#"{"name":"a","inner":{"live":"a","x":1}}"#, "`inner.x` is not a field of this request."),
-            (r#"["a"]"#, "`scopes` is missing."),
+            (r#"["a"]"#, "`body` must be an object."),
+            ("7", "`body` must be an object."),
+            (r#"{"name":"a","inner":["a"]}"#, "`inner` must be an object."),
         ] {
             let (code, found) = refused(body);
             assert_eq!(code, Code::InvalidRequest, "{body}");
-            if body.starts_with('{') {
-                assert_eq!(found, detail, "{body}");
-            }
+            assert_eq!(found, detail, "{body}");
         }
     }
 
@@ -163,7 +188,7 @@ mod tests {
             format!(r#""{secret}""#),
             format!(r#"{{"name":{secret}}}"#),
         ] {
-            let error = parse::<Sample>(body.as_bytes()).unwrap_err();
+            let error = parse::<Sample>(body.as_bytes()).err().unwrap();
             assert!(!format!("{error:?}").contains("0123456789"), "{body}: {error:?}");
         }
     }

@@ -1,7 +1,7 @@
 //! `POST /v1/projects`
 
 use super::super::auth::Authenticated;
-use super::super::body::JsonBody;
+use super::super::body::{JsonBody, Object};
 use super::super::problem::Problem;
 use super::objects::ProjectObject;
 use super::{field, id_field};
@@ -23,7 +23,7 @@ use serde::Deserialize;
 pub struct Body {
     account_id: String,
     name: String,
-    prefixes: PrefixesBody,
+    prefixes: Object<PrefixesBody>,
 }
 
 #[derive(Deserialize)]
@@ -47,8 +47,8 @@ fn parse(body: &Body) -> Result<NewProject, Error> {
     let mut errors = Vec::new();
     let account_id = id_field("account_id", &body.account_id, &mut errors);
     let name = field("name", Name::parse(&body.name), &mut errors);
-    let live = field("prefixes.live", Prefix::parse(&body.prefixes.live), &mut errors);
-    let test = field("prefixes.test", Prefix::parse(&body.prefixes.test), &mut errors);
+    let live = field("prefixes.live", Prefix::parse(&body.prefixes.0.live), &mut errors);
+    let test = field("prefixes.test", Prefix::parse(&body.prefixes.0.test), &mut errors);
     let prefixes = live.zip(test).and_then(|(live, test)| {
         Prefixes::new(live, test)
             .map_err(|error| {

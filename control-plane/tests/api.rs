@@ -1,0 +1,23 @@
+//! The control plane's promises, kept by the real routes on a real database file, and by the real binary where the promise is
+//! about a process. One binary, so that it links once.
+
+#[path = "api/support.rs"]
+mod support;
+
+#[path = "api/auth.rs"]
+mod auth;
+#[path = "api/feed.rs"]
+mod feed;
+#[path = "api/input.rs"]
+mod input;
+#[path = "api/keys.rs"]
+mod keys;
+#[path = "api/lists.rs"]
+mod lists;
+#[cfg(unix)]
+#[path = "api/process.rs"]
+mod process;
+#[path = "api/store.rs"]
+mod store;
+#[path = "api/usage.rs"]
+mod usage;

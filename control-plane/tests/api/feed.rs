@@ -1,0 +1,304 @@
+//! The feed: what proxies are told.
+
+use crate::support::{ControlPlane, text};
+use axum::body::Body;
+use axum::http::{Method, StatusCode};
+use keyplane::domain::id::KeyId;
+use keyplane::service::changes::{PollRequest, changes};
+use keyplane::service::sweep::sweep;
+use keyplane_contract::digest::Digest;
+use keyplane_contract::id::Id;
+use keyplane_contract::sync::{KeyState, Page, PageHeader, Record};
+use serde_json::json;
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+/// A proxy's table, kept by the feed alone.
+#[derive(Default)]
+struct Mirror {
+    epoch: Option<Id>,
+    after: u64,
+    keys: HashMap<Digest, KeyState>,
+    policies: HashMap<u32, String>,
+    /// Revisions of the records of the last catch-up.
+    seen: Vec<u64>,
+}
+
+impl Mirror {
+    /// Reads pages of at most `rows` rows of a table until the last, checking each.
+    async fn catch_up(&mut self, plane: &ControlPlane, rows: u32) -> PageHeader {
+        self.seen.clear();
+        loop {
+            let request = PollRequest { epoch: self.epoch, after: self.after, wait: Duration::ZERO, rows };
+            let bytes = changes(&plane.app, request).await.unwrap();
+            let header = self.apply(&bytes);
+            if header.last {
+                assert_eq!(header.until, *plane.app.store.head().borrow());
+                assert_eq!(header.live, u64::try_from(self.keys.len()).unwrap(), "the live count proves the table");
+                return header;
+            }
+        }
+    }
+
+    fn apply(&mut self, bytes: &[u8]) -> PageHeader {
+        let page = Page::decode(bytes).unwrap();
+        page.verify().unwrap();
+        if self.epoch != Some(page.header.epoch) || page.header.after != self.after {
+            assert_eq!(page.header.after, 0);
+            *self = Self { epoch: Some(page.header.epoch), seen: std::mem::take(&mut self.seen), ..Self::default() };
+        }
+        for record in page.records() {
+            let record = record.unwrap();
+            self.seen.push(record.revision());
+            match record {
+                Record::Key(key) => {
+                    self.keys.insert(key.digest, key.state);
+                }
+                Record::Gone(gone) => {
+                    self.keys.remove(&gone.digest);
+                }
+                Record::Policy(policy) => {
+                    self.policies.insert(policy.no, policy.scopes.to_owned());
+                }
+                Record::Account(_) | Record::Project(_) | Record::User(_) => {}
+            }
+        }
+        self.after = page.header.until;
+        page.header
+    }
+}
+
+fn digest(created: &serde_json::Value) -> Digest {
+    Digest::of(text(created, "key").as_bytes())
+}
+
+async fn poll(plane: &ControlPlane, query: &str) -> Vec<u8> {
+    let request = plane.sync_request(Method::GET, &format!("/sync/v1/changes{query}"));
+    let answer = plane.send_sync(request.body(Body::empty()).unwrap()).await;
+    assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, "application/vnd.keyplane.sync"));
+    answer.bytes
+}
+
+#[tokio::test]
+async fn an_empty_history_answers_at_once_that_nothing_is_there() {
+    let plane = ControlPlane::start().await;
+    let bytes = tokio::time::timeout(Duration::from_secs(5), poll(&plane, "?wait=55")).await.unwrap();
+    let header = Page::decode(&bytes).unwrap().header;
+    assert_eq!((header.until, header.live, header.last), (0, 0, true));
+    assert_eq!(header.epoch, plane.app.store.epoch());
+}
+
+#[tokio::test]
+async fn the_feed_after_a_revision_is_exactly_what_changed_since() {
+    let plane = ControlPlane::start().await;
+    let (_, project) = plane.project().await;
+    let first = plane.key(&project, "live", "a").await;
+    let mut mirror = Mirror::default();
+    mirror.catch_up(&plane, 1000).await;
+    assert_eq!(mirror.seen, [1, 2, 3], "account, project, key");
+    assert_eq!(mirror.keys, HashMap::from([(digest(&first), KeyState::Active)]));
+
+    let body = json!({ "project_id": project, "environment": "live", "name": "b", "scopes": ["read"] });
+    let second = plane.post("/v1/keys", body).await.json();
+    plane.delete(&format!("/v1/keys/{}", text(&first, "id"))).await;
+    plane.patch(&format!("/v1/keys/{}", text(&second, "id")), json!({ "name": "c" })).await;
+    mirror.catch_up(&plane, 1000).await;
+    assert_eq!(mirror.seen, [4, 5, 6], "policy, second key, first key");
+    assert_eq!(mirror.keys, HashMap::from([(digest(&first), KeyState::Revoked), (digest(&second), KeyState::Active)]));
+    assert_eq!(mirror.policies.values().collect::<Vec<_>>(), ["read"]);
+
+    mirror.catch_up(&plane, 1000).await;
+    assert_eq!(mirror.seen, [0; 0], "nothing changed");
+}
+
+#[tokio::test]
+async fn equal_scopes_share_one_policy() {
+    let plane = ControlPlane::start().await;
+    let (_, project) = plane.project().await;
+    for scopes in [json!(["a", "b"]), json!(["b", "a"]), json!([]), json!(null), json!(["a"])] {
+        let body = json!({ "project_id": project, "environment": "live", "name": "n", "scopes": scopes });
+        assert_eq!(plane.post("/v1/keys", body).await.status, StatusCode::CREATED);
+    }
+    let mut mirror = Mirror::default();
+    mirror.catch_up(&plane, 1000).await;
+    let mut policies: Vec<_> = mirror.policies.into_values().collect();
+    policies.sort();
+    assert_eq!(policies, ["a", "a b"]);
+}
+
+/// Readers that are at different places, with pages of different sizes, through a history of all kinds of changes.
+#[tokio::test]
+async fn every_reader_ends_with_the_same_table_whatever_its_pages() {
+    let plane = ControlPlane::start().await;
+    let (_, project) = plane.project().await;
+    let mut readers: Vec<(u32, Mirror)> =
+        [1, 2, 3, 7, 1000].into_iter().map(|rows| (rows, Mirror::default())).collect();
+    let mut ids = Vec::new();
+    let mut expected = HashMap::new();
+    for step in 0_usize..60 {
+        plane.clock.advance(Duration::from_hours(6));
+        match step % 5 {
+            0 | 1 | 3 => {
+                let scope = format!("s{}", step % 7);
+                let body = json!({ "project_id": project, "environment": "test", "name": "n", "scopes": [scope] });
+                let created = plane.post("/v1/keys", body).await.json();
+                expected.insert(digest(&created), KeyState::Active);
+                ids.push((text(&created, "id"), digest(&created)));
+            }
+            2 => {
+                let (id, digest) = &ids[step * 7 % ids.len()];
+                plane.delete(&format!("/v1/keys/{id}")).await;
+                expected.entry(*digest).and_modify(|state| *state = KeyState::Revoked);
+            }
+            _ => {
+                sweep(&plane.app).await.unwrap();
+                for (id, digest) in &ids {
+                    let key = plane.app.store.key(KeyId::parse(id).unwrap()).await.unwrap().unwrap();
+                    if !key.state.is_in_feed() {
+                        expected.remove(digest);
+                    }
+                }
+            }
+        }
+        for (number, (rows, mirror)) in readers.iter_mut().enumerate() {
+            if step % (number + 1) == 0 {
+                mirror.catch_up(&plane, *rows).await;
+                assert_eq!(mirror.keys, expected, "after step {step}, with {rows} rows");
+            }
+        }
+        let mut late = Mirror::default();
+        late.catch_up(&plane, 2).await;
+        assert_eq!(late.keys, expected, "a snapshot after step {step}");
+    }
+    assert!(expected.len() < ids.len(), "some keys have left the feed");
+    for (rows, mirror) in &mut readers {
+        mirror.catch_up(&plane, *rows).await;
+        assert_eq!(mirror.keys, expected);
+        assert_eq!(mirror.policies.len(), 7);
+    }
+}
+
+#[tokio::test]
+async fn a_worker_of_another_history_or_of_the_future_starts_over() {
+    let plane = ControlPlane::start().await;
+    plane.project().await;
+    let epoch = plane.app.store.epoch();
+    for query in [
+        String::new(),
+        "?after=1".to_owned(),
+        "?epoch=00000000-0000-0000-0000-000000000000&after=1&wait=55".to_owned(),
+        "?epoch=nonsense&after=2&wait=55".to_owned(),
+        format!("?epoch={epoch}&after=3&wait=55"),
+        format!("?epoch={epoch}&after=18446744073709551615&wait=55"),
+        format!("?epoch={}&after=0", epoch.to_string().replace('-', "")),
+        format!("?epoch={epoch}&after=0&unknown=1"),
+    ] {
+        let bytes = tokio::time::timeout(Duration::from_secs(5), poll(&plane, &query)).await.unwrap();
+        let page = Page::decode(&bytes).unwrap();
+        assert_eq!((page.header.epoch, page.header.after, page.header.until), (epoch, 0, 2), "{query}");
+        assert_eq!(page.records().count(), 2);
+    }
+    let request = plane.sync_request(Method::GET, "/sync/v1/changes?after=-1").body(Body::empty()).unwrap();
+    plane.send_sync(request).await.field(400, "invalid_query", "after");
+}
+
+#[tokio::test]
+async fn a_change_wakes_every_waiting_poll() {
+    let plane = std::sync::Arc::new(ControlPlane::start().await);
+    let (_, project) = plane.project().await;
+    let id = text(&plane.key(&project, "live", "a").await, "id");
+    let epoch = plane.app.store.epoch();
+    let polls: Vec<_> = (0..20)
+        .map(|_| {
+            let plane = std::sync::Arc::clone(&plane);
+            tokio::spawn(async move { poll(&plane, &format!("?epoch={epoch}&after=3&wait=55")).await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(polls.iter().all(|poll| !poll.is_finished()), "there is nothing new yet");
+    plane.delete(&format!("/v1/keys/{id}")).await;
+    for poll in polls {
+        let bytes = tokio::time::timeout(Duration::from_secs(10), poll).await.unwrap().unwrap();
+        let page = Page::decode(&bytes).unwrap();
+        assert_eq!((page.header.after, page.header.until, page.records().count()), (3, 4, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_poll_without_news_ends_empty_when_its_time_is_up() {
+    let plane = ControlPlane::start().await;
+    plane.project().await;
+    let epoch = plane.app.store.epoch();
+    let start = Instant::now();
+    let page = poll(&plane, &format!("?epoch={epoch}&after=2&wait=1")).await;
+    let waited = start.elapsed();
+    let header = Page::decode(&page).unwrap().header;
+    assert_eq!((header.after, header.until, header.last), (2, 2, true));
+    assert!(waited >= Duration::from_millis(900), "{waited:?}");
+}
+
+#[tokio::test]
+async fn waiting_polls_are_answered_when_the_process_stops() {
+    let plane = std::sync::Arc::new(ControlPlane::start().await);
+    let epoch = plane.app.store.epoch();
+    let waiting = {
+        let plane = std::sync::Arc::clone(&plane);
+        tokio::spawn(async move { poll(&plane, &format!("?epoch={epoch}&after=0&wait=55")).await })
+    };
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!waiting.is_finished());
+    plane.stop.send_replace(true);
+    let bytes = tokio::time::timeout(Duration::from_secs(5), waiting).await.unwrap().unwrap();
+    assert!(Page::decode(&bytes).unwrap().header.last);
+}
+
+#[tokio::test]
+async fn a_revoked_key_leaves_the_feed_after_its_retention_and_stays_in_the_list() {
+    let plane = ControlPlane::start().await;
+    let (_, project) = plane.project().await;
+    let created = plane.key(&project, "live", "a").await;
+    let path = format!("/v1/keys/{}", text(&created, "id"));
+    plane.delete(&path).await;
+    let mut mirror = Mirror::default();
+    mirror.catch_up(&plane, 1000).await;
+    plane.clock.advance(Duration::from_hours(7 * 24) - Duration::from_millis(1));
+    assert_eq!(sweep(&plane.app).await.unwrap(), 0);
+    plane.clock.advance(Duration::from_millis(1));
+    assert_eq!(sweep(&plane.app).await.unwrap(), 1);
+    assert_eq!(sweep(&plane.app).await.unwrap(), 0);
+    assert_eq!(mirror.catch_up(&plane, 1000).await.live, 0);
+    assert_eq!(plane.get(&path).await.json()["status"], "revoked");
+    assert_eq!(plane.get("/v1/keys").await.json()["data"].as_array().unwrap().len(), 1);
+    assert_eq!(plane.delete(&path).await.json()["status"], "revoked");
+    let mut late = Mirror::default();
+    late.catch_up(&plane, 1000).await;
+    assert_eq!(late.seen, [1, 2], "a snapshot needs no tombstones");
+}
+
+#[tokio::test]
+async fn a_poll_acknowledges_the_revision_that_it_follows() {
+    let plane = ControlPlane::start().await;
+    plane.project().await;
+    let epoch = plane.app.store.epoch();
+    for (worker, query) in
+        [(1, String::new()), (2, format!("?epoch={epoch}&after=1")), (3, format!("?epoch={epoch}&after=2"))]
+    {
+        let request = plane
+            .sync_request(Method::GET, &format!("/sync/v1/changes{query}"))
+            .header("x-keyplane-worker", format!("{worker:032x}"))
+            .header("x-keyplane-proxy", if worker == 1 { "late" } else { "edge" })
+            .header("x-keyplane-filter", "0.1.0");
+        assert_eq!(plane.send_sync(request.body(Body::empty()).unwrap()).await.status, StatusCode::OK);
+    }
+    let list = plane.get("/v1/proxies").await.json();
+    assert_eq!(list["revision"], 2);
+    let proxies: BTreeMap<_, _> = list["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|proxy| (text(proxy, "name"), (proxy["revision"].clone(), proxy["workers"].as_array().unwrap().len())))
+        .collect();
+    assert_eq!(proxies, BTreeMap::from([("edge".to_owned(), (json!(1), 2)), ("late".to_owned(), (json!(null), 1))]));
+    plane.clock.advance(Duration::from_mins(2));
+    assert_eq!(plane.get("/v1/proxies").await.json()["data"], json!([]));
+}
