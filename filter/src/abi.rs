@@ -15,7 +15,7 @@ use std::ptr::{null, null_mut};
 pub struct Failure(pub u32);
 
 /// The status of a call that was carried out.
-const OK: u32 = 0;
+pub const OK: u32 = 0;
 
 /// The result of a call.
 pub type Call<T = ()> = Result<T, Failure>;
@@ -73,7 +73,7 @@ pub enum MetricType {
 }
 
 /// Requests, as opposed to responses, in `proxy_continue_stream`.
-const STREAM_REQUEST: u32 = 0;
+pub const STREAM_REQUEST: u32 = 0;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {

@@ -2,6 +2,7 @@
 //! One binary, so that the filter is compiled once.
 
 mod filter {
+    mod abi_numbers;
     mod bench;
     mod control_plane;
     mod credentials;
