@@ -60,8 +60,14 @@ pub enum Progress {
 
 #[derive(Debug, Clone, Copy)]
 enum Phase {
-    Idle { due_at: u64 },
-    InFlight { since: u64, deadline: u64 },
+    Idle {
+        due_at: u64,
+    },
+    /// `held_until`: an answer without news that comes sooner was not held open, although it was asked for.
+    InFlight {
+        held_until: u64,
+        deadline: u64,
+    },
 }
 
 /// The synced table of one worker, and where it is in getting the next change.
@@ -130,7 +136,9 @@ impl Sync {
         let _ = write!(path, "&wait={wait}");
         let timeout_milliseconds = u64::from(wait) * 1_000 + CALLOUT_GRACE_MILLISECONDS;
         // The host ends the call at its timeout; a little later it counts as lost.
-        self.phase = Phase::InFlight { since: now, deadline: now + timeout_milliseconds + CALLOUT_GRACE_MILLISECONDS };
+        let deadline = now + timeout_milliseconds + CALLOUT_GRACE_MILLISECONDS;
+        let held_until = if wait == 0 { now } else { now + HOT_LOOP_MILLISECONDS };
+        self.phase = Phase::InFlight { held_until, deadline };
         Some(Poll { path, timeout_milliseconds })
     }
 
@@ -141,7 +149,7 @@ impl Sync {
 
     /// Takes the answer to the poll in flight. An answer nobody waits for is ignored as [`SyncFault::Unexpected`].
     pub fn answered(&mut self, now: u64, random: u64, answer: PollAnswer<'_>) -> Progress {
-        let Phase::InFlight { since, .. } = self.phase else { return Progress::Failed(SyncFault::Unexpected) };
+        let Phase::InFlight { held_until, .. } = self.phase else { return Progress::Failed(SyncFault::Unexpected) };
         let page = match answer {
             PollAnswer::Page(bytes) => Page::decode(bytes).and_then(|page| page.verify().map(|()| page)),
             PollAnswer::Status(401 | 403) => return self.fail(now, random, SyncFault::Unauthorized),
@@ -155,7 +163,7 @@ impl Sync {
         match self.take(&page) {
             Ok(()) => {
                 self.failures = 0;
-                let held_open = page.header.after != page.header.until || now >= since + HOT_LOOP_MILLISECONDS;
+                let held_open = page.header.after != page.header.until || now >= held_until;
                 let pause = if held_open { 0 } else { self.retry_milliseconds };
                 self.phase = Phase::Idle { due_at: now + pause };
                 if page.header.last {

@@ -223,6 +223,15 @@ fn an_empty_page_that_comes_at_once_does_not_make_a_hot_loop() {
 }
 
 #[test]
+fn after_the_first_page_of_an_empty_history_it_waits_for_news_at_once() {
+    let mut bench = Bench::new();
+    bench.poll();
+    assert_eq!(bench.sync.answered(bench.now, 5, PollAnswer::Page(&page(0, &[], 0, 0))), Progress::Complete);
+    let poll = bench.sync.poll_due(bench.now, 5).unwrap();
+    assert_eq!(poll.path, format!("/sync/v1/changes?after=0&epoch={EPOCH}&wait=25"));
+}
+
+#[test]
 fn a_call_that_the_host_lost_is_tried_again() {
     let mut bench = Bench::new();
     bench.poll();
