@@ -1,6 +1,8 @@
 //! The command line. One file for each command.
 
+mod backup;
 mod init;
+mod restore;
 mod secrets;
 mod serve;
 
@@ -19,6 +21,8 @@ struct Arguments {
 enum Command {
     Init(init::Init),
     Serve(serve::Serve),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
 }
 
 /// Runs the command that the process was started with. A failure is one line on stderr and exit code 1.
@@ -26,6 +30,8 @@ pub fn run() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Init(init) => init.run(),
         Command::Serve(serve) => serve.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

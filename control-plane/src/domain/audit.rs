@@ -53,6 +53,8 @@ impl Origin {
 pub enum Action {
     /// The database was made.
     Initialize,
+    /// The database was restored from a backup.
+    Restore,
     /// An admin key was made.
     CreateAdminKey,
     /// A proxy token was made.
@@ -76,6 +78,7 @@ impl Action {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Initialize => "database.initialize",
+            Self::Restore => "database.restore",
             Self::CreateAdminKey => "admin_key.create",
             Self::CreateProxyToken => "proxy_token.create",
             Self::CreateAccount => "account.create",

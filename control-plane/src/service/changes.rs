@@ -41,7 +41,7 @@ pub async fn changes(app: &App, request: PollRequest) -> Result<Vec<u8>, Error> 
         let after = if known && request.after <= current { request.after } else { 0 };
         let changes = app.store.changes(after, request.rows).await?;
         let up_to_date = known && request.after == changes.head;
-        let page = page(app.store.epoch(), after, &changes).map_err(Error::internal)?;
+        let page = page(app.store.epoch(), after, &changes, app.store.is_restored()).map_err(Error::internal)?;
         if !up_to_date {
             return Ok(page);
         }
@@ -54,8 +54,9 @@ pub async fn changes(app: &App, request: PollRequest) -> Result<Vec<u8>, Error> 
     }
 }
 
-/// The bytes of the page that follows `after` and holds as many of `changes` as fit.
-pub fn page(epoch: Id, after: u64, changes: &Changes) -> Result<Vec<u8>, SyncError> {
+/// The bytes of the page that follows `after` and holds as many of `changes` as fit. Proxies refuse a table that lost more
+/// than half of its keys, unless it `may_shrink`.
+pub fn page(epoch: Id, after: u64, changes: &Changes, may_shrink: bool) -> Result<Vec<u8>, SyncError> {
     let mut writer = PageWriter::new(after);
     let mut whole = true;
     for row in &changes.rows {
@@ -66,7 +67,7 @@ pub fn page(epoch: Id, after: u64, changes: &Changes) -> Result<Vec<u8>, SyncErr
     }
     // A stretch that was cut off may end at the head by chance; then nothing follows.
     if (whole && changes.complete) || writer.until() == changes.head {
-        Ok(writer.finish_last(epoch, changes.head, changes.live, false))
+        Ok(writer.finish_last(epoch, changes.head, changes.live, may_shrink))
     } else {
         Ok(writer.finish_more(epoch, changes.head))
     }
@@ -99,7 +100,7 @@ mod tests {
         let (mut after, mut pages, mut seen) = (0, 0, Vec::new());
         loop {
             let rest: Vec<_> = all.rows.iter().filter(|row| row.record().revision() > after).cloned().collect();
-            let bytes = page(EPOCH, after, &Changes { rows: rest, ..all.clone() }).unwrap();
+            let bytes = page(EPOCH, after, &Changes { rows: rest, ..all.clone() }, false).unwrap();
             let page = Page::decode(&bytes).unwrap();
             assert_eq!(page.header.after, after);
             for record in page.records() {
@@ -121,7 +122,7 @@ mod tests {
         let digest = keyplane_contract::digest::Digest::of(b"x");
         let rows = vec![FeedRow::Plain(Record::Gone(Gone { revision: 5, digest }))];
         let changes = Changes { head: 5, live: 3, rows, complete: false };
-        let bytes = page(EPOCH, 2, &changes).unwrap();
+        let bytes = page(EPOCH, 2, &changes, false).unwrap();
         let header = Page::decode(&bytes).unwrap().header;
         assert!(header.last && header.live == 3 && header.until == 5);
     }
@@ -129,7 +130,7 @@ mod tests {
     #[test]
     fn a_history_whose_last_changes_left_the_feed_still_ends_at_its_head() {
         let changes = Changes { head: 9, live: 0, rows: Vec::new(), complete: true };
-        let bytes = page(EPOCH, 4, &changes).unwrap();
+        let bytes = page(EPOCH, 4, &changes, false).unwrap();
         let header = Page::decode(&bytes).unwrap().header;
         assert!(header.last && header.until == 9);
     }

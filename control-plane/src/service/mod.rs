@@ -13,6 +13,7 @@ pub mod list_proxies;
 pub mod read;
 pub mod record_usage;
 pub mod rename_key;
+pub mod restore;
 pub mod revoke_key;
 pub mod sweep;
 pub mod workers;

@@ -30,6 +30,17 @@ pub enum OpenError {
     /// Some other file of `SQLite`, or none at all.
     #[error("{} is not a keyplane database", .0.display())]
     Foreign(PathBuf),
+    /// The file does not hold together.
+    #[error("{} is damaged: {found}", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What the check found.
+        found: String,
+    },
+    /// The file is a database that a process was still writing to.
+    #[error("{} was copied by hand: beside it is a log of changes that it lacks. Make backups with `keyplane backup`", .0.display())]
+    NotWhole(PathBuf),
     /// A file could not be read or written.
     #[error("cannot use {}: {source}", .path.display())]
     Io {

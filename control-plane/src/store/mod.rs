@@ -6,6 +6,7 @@
 
 mod accounts;
 mod audit;
+mod backup;
 mod credentials;
 mod error;
 mod feed;
@@ -17,6 +18,7 @@ mod row;
 mod usage;
 mod write;
 
+pub use backup::back_up;
 pub use credentials::NewCredential;
 pub use error::{OpenError, StoreError};
 pub use feed::{Changes, FeedRow};
@@ -35,6 +37,7 @@ pub struct Store {
     readers: SqlitePool,
     head: watch::Sender<u64>,
     epoch: Id,
+    restored: bool,
     /// Held until the store goes.
     _lock: std::fs::File,
 }
@@ -43,6 +46,12 @@ impl Store {
     /// Identity of this revision history.
     pub const fn epoch(&self) -> Id {
         self.epoch
+    }
+
+    /// Whether this history began with a restored backup: the operator wanted it, so it may have far fewer keys than the
+    /// one before.
+    pub const fn is_restored(&self) -> bool {
+        self.restored
     }
 
     /// The revision of the last commit, for those who wait for the next.

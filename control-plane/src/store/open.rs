@@ -24,6 +24,9 @@ const LOCK_FILE: &str = "keyplane.lock";
 /// Marks the file as Keyplane's (`PRAGMA application_id`): "KPDB".
 const APPLICATION_ID: i64 = 0x4b50_4442;
 
+/// Marks a history that began with a restored backup (`PRAGMA user_version`).
+const RESTORED: i64 = 1;
+
 /// Readers at once. A read is short; more would only wait for the two or four cores of a small machine.
 const READERS: u32 = 8;
 /// How long a statement or a transaction waits for its turn.
@@ -31,8 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The data folder, locked against a second process.
 pub struct DataDir {
-    path: PathBuf,
-    lock: File,
+    pub(super) path: PathBuf,
+    pub(super) lock: File,
 }
 
 impl DataDir {
@@ -130,7 +133,7 @@ fn has_database(folder: &Path) -> Result<bool, OpenError> {
     path.try_exists().map_err(|source| OpenError::Io { path, source })
 }
 
-fn private_file(path: &Path) -> std::io::Result<File> {
+pub(super) fn private_file(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -138,13 +141,13 @@ fn private_file(path: &Path) -> std::io::Result<File> {
     options.open(path)
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
-fn remove(path: &Path) -> Result<(), OpenError> {
+pub(super) fn remove(path: &Path) -> Result<(), OpenError> {
     match std::fs::remove_file(path) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
             Err(OpenError::Io { path: path.to_owned(), source })
@@ -153,7 +156,7 @@ fn remove(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
+pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)
@@ -166,7 +169,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
 }
 
 /// Looks at the file before anything is written to it.
-async fn check(path: &Path) -> Result<(), OpenError> {
+pub(super) async fn check(path: &Path) -> Result<(), OpenError> {
     let database = |error: sqlx::Error| match &error {
         // 26 is SQLITE_NOTADB.
         sqlx::Error::Database(cause) if cause.code().as_deref() == Some("26") => OpenError::Foreign(path.to_owned()),
@@ -190,7 +193,7 @@ async fn check(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+pub(super) async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
     MIGRATIONS
         .run_direct(None, connection, false)
         .await
@@ -212,7 +215,7 @@ async fn initialize(connection: &mut SqliteConnection, epoch: Id, now: Time) -> 
     Ok(())
 }
 
-async fn connect(path: &Path, lock: File) -> Result<Store, StoreError> {
+pub(super) async fn connect(path: &Path, lock: File) -> Result<Store, StoreError> {
     // The one connection of the writer lives as long as the store: giving it up would close the log.
     let writer = SqlitePoolOptions::new()
         .max_connections(1)
@@ -231,5 +234,6 @@ async fn connect(path: &Path, lock: File) -> Result<Store, StoreError> {
         .await?;
     let row = sqlx::query("SELECT epoch, revision FROM meta").fetch_one(&readers).await?;
     let head = watch::Sender::new(number(&row, "revision")?);
-    Ok(Store { epoch: id(&row, "epoch")?, writer, readers, head, _lock: lock })
+    let mark: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&readers).await?;
+    Ok(Store { epoch: id(&row, "epoch")?, restored: mark == RESTORED, writer, readers, head, _lock: lock })
 }

@@ -1,0 +1,4 @@
+//! What the operator does on the command line, with the real binary.
+
+mod backup;
+mod fixture;
