@@ -77,7 +77,7 @@ pub fn page(epoch: Id, after: u64, changes: &Changes, may_shrink: bool) -> Resul
 mod tests {
     use super::*;
     use crate::store::FeedRow;
-    use keyplane_contract::sync::{Gone, Page, Policy, Record};
+    use keyplane_contract::sync::{Account, Gone, Page, Policy, Project, Record};
 
     const EPOCH: Id = Id([7; 16]);
 
@@ -115,6 +115,24 @@ mod tests {
         }
         assert_eq!(pages, 3);
         assert_eq!(seen, (1..=600).collect::<Vec<_>>());
+    }
+
+    /// The bytes of `contract/vectors`, which the filter reads in its own tests.
+    #[test]
+    fn pages_are_the_golden_ones() {
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../../../contract/vectors/pages.json")).unwrap();
+        let is_golden = |name: &str, bytes: &[u8]| {
+            let hex: String = bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+            assert_eq!(vectors[name], hex, "{name}");
+        };
+        let epoch = Id([0xe0; 16]);
+        let rows = vec![
+            FeedRow::Plain(Record::Account(Account { revision: 1, id: Id([0xac; 16]), no: 2, suspended: true })),
+            FeedRow::Plain(Record::Project(Project { revision: 2, id: Id([0xb0; 16]), no: 7, account: 2 })),
+        ];
+        is_golden("more", &page(epoch, 0, &Changes { head: 9, live: 1, rows, complete: false }).unwrap());
+        is_golden("empty", &page(epoch, 9, &Changes { head: 9, live: 1, rows: Vec::new(), complete: true }).unwrap());
     }
 
     #[test]
