@@ -131,8 +131,11 @@ mod tests {
             FeedRow::Plain(Record::Account(Account { revision: 1, id: Id([0xac; 16]), no: 2, suspended: true })),
             FeedRow::Plain(Record::Project(Project { revision: 2, id: Id([0xb0; 16]), no: 7, account: 2 })),
         ];
-        is_golden("more", &page(epoch, 0, &Changes { head: 9, live: 1, rows, complete: false }).unwrap());
-        is_golden("empty", &page(epoch, 9, &Changes { head: 9, live: 1, rows: Vec::new(), complete: true }).unwrap());
+        is_golden("more", &page(epoch, 0, &Changes { head: 9, live: 1, rows, complete: false }, false).unwrap());
+        is_golden(
+            "empty",
+            &page(epoch, 9, &Changes { head: 9, live: 1, rows: Vec::new(), complete: true }, false).unwrap(),
+        );
     }
 
     #[test]
