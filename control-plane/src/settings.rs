@@ -1,5 +1,8 @@
 //! Settings of `keyplane serve`: defaults, then `keyplane.toml`, then `KEYPLANE_*`, then the command line.
 //!
+//! The defaults are the file `default.toml`, compiled in: at once the first layer and the manual, so that neither can be
+//! wrong about the other. A new setting is a field here and an entry there.
+//!
 //! A wrong value is refused with its source. An unknown name in the file is refused too; an unknown `KEYPLANE_*` variable is
 //! only warned of, because other tools of the same name bring theirs (Kubernetes sets `KEYPLANE_PORT` in each pod
 //! beside a service called `keyplane`).
@@ -7,8 +10,8 @@
 //! Secrets are no settings: `KEYPLANE_ADMIN_KEY` and `KEYPLANE_PROXY_TOKEN` are read apart from these, so that printing the settings
 //! can never print them.
 
-use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
+use figment::{Figment, Metadata};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -19,8 +22,9 @@ const PREFIX: &str = "KEYPLANE_";
 /// Name of the settings file in the data folder.
 const FILE: &str = "keyplane.toml";
 
-/// Names of the settings, in the file; in the environment in upper case after `KEYPLANE_`.
-const NAMES: [&str; 5] = ["data_dir", "listen", "sync_listen", "revoked_retention", "log"];
+/// Every setting with its default and what it means, as a settings file.
+pub const DEFAULTS: &str = include_str!("default.toml");
+
 /// Variables that are read elsewhere: the first credentials, the file's place, and what clients use.
 const OTHER_NAMES: [&str; 5] = ["admin_key", "proxy_token", "config", "api_key", "url"];
 
@@ -38,18 +42,6 @@ pub struct Settings {
     pub revoked_retention: Retention,
     /// What is logged, as a `tracing` filter: `info`, `keyplane=debug`.
     pub log: String,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            data_dir: PathBuf::from("keyplane-data"),
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            sync_listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
-            revoked_retention: Retention(Duration::from_hours(7 * 24)),
-            log: "info".to_owned(),
-        }
-    }
 }
 
 /// A length of time, written as a whole number with a unit: `90s`, `15m`, `12h`, `7d`.
@@ -107,13 +99,15 @@ pub enum SettingsError {
 
 /// Reads the settings; gives the unknown `KEYPLANE_*` variables too, to be warned of.
 pub fn load(overrides: &Overrides) -> Result<(Settings, Vec<String>), SettingsError> {
-    let environment = || Env::prefixed(PREFIX).only(&NAMES);
+    let names = names()?;
+    let known: Vec<&str> = names.iter().map(String::as_str).collect();
+    let environment = || Env::prefixed(PREFIX).only(&known);
     // The data folder decides where the file is, so it cannot come from that file.
-    let folder = overrides
-        .data_dir
-        .clone()
-        .or_else(|| environment().iter().find(|(name, _)| name == "data_dir").map(|(_, value)| value.into()))
-        .unwrap_or_else(|| Settings::default().data_dir);
+    let folder = Figment::from(Toml::string(DEFAULTS))
+        .merge(environment())
+        .extract_inner::<PathBuf>("data_dir")
+        .map_err(|errors| wrong(&errors))?;
+    let folder = overrides.data_dir.clone().unwrap_or(folder);
     let file = match &overrides.config {
         Some(file) if !file.is_file() => return Err(SettingsError::NoFile(file.clone())),
         Some(file) => file.clone(),
@@ -123,14 +117,21 @@ pub fn load(overrides: &Overrides) -> Result<(Settings, Vec<String>), SettingsEr
     let unknown = Env::prefixed(PREFIX)
         .iter()
         .map(|(name, _)| name.as_str().to_ascii_lowercase())
-        .filter(|name| !NAMES.contains(&name.as_str()) && !OTHER_NAMES.contains(&name.as_str()))
+        .filter(|name| !names.contains(name) && !OTHER_NAMES.contains(&name.as_str()))
         .map(|name| format!("{PREFIX}{}", name.to_ascii_uppercase()))
         .collect();
     Ok((settings, unknown))
 }
 
+/// Names of the settings, in the file; in the environment in upper case after `KEYPLANE_`.
+fn names() -> Result<Vec<String>, SettingsError> {
+    let defaults: figment::value::Dict =
+        Figment::from(Toml::string(DEFAULTS)).extract().map_err(|errors| wrong(&errors))?;
+    Ok(defaults.into_keys().collect())
+}
+
 fn figment(overrides: &Overrides, file: &Path, environment: Env) -> Figment {
-    let mut figment = Figment::from(Serialized::defaults(Settings::default()));
+    let mut figment = Figment::from(Toml::string(DEFAULTS));
     if file.is_file() {
         figment = figment.merge(Toml::file_exact(file));
     }
@@ -153,13 +154,17 @@ fn wrong(errors: &figment::Error) -> SettingsError {
         .clone()
         .into_iter()
         .map(|error| {
-            let source = error.metadata.as_ref().map_or_else(
-                || "the defaults".to_owned(),
-                |metadata| match &metadata.source {
-                    Some(source) => format!("{} ({source})", metadata.name),
-                    None => metadata.name.to_string(),
-                },
-            );
+            let source = match error.metadata.as_ref() {
+                Some(metadata) if metadata.name.contains("environment variable") => {
+                    format!("the environment variable {PREFIX}{}", error.path.join("_").to_ascii_uppercase())
+                }
+                // Serialized overrides; the parser of the command line has checked them.
+                Some(Metadata { name, source: Some(figment::Source::Code(_)), .. }) => {
+                    format!("the command line ({name})")
+                }
+                Some(Metadata { name, source: Some(source), .. }) => format!("{name} ({source})"),
+                _ => "the defaults".to_owned(),
+            };
             let path = error.path.join(".");
             if path.is_empty() {
                 format!("{} in {source}", error.kind)
@@ -190,7 +195,19 @@ mod tests {
         let settings = extract("listen = '127.0.0.1:2'\nrevoked_retention = '90s'").unwrap();
         assert_eq!(settings.listen.port(), 1);
         assert_eq!(settings.revoked_retention.0, Duration::from_secs(90));
-        assert_eq!(settings.sync_listen, Settings::default().sync_listen);
+        assert_eq!(settings.sync_listen.port(), 8081);
+    }
+
+    #[test]
+    fn the_defaults_hold_every_setting_under_a_comment() {
+        let settings = extract("").unwrap();
+        let serde_json::Value::Object(fields) = serde_json::to_value(settings).unwrap() else { panic!("no object") };
+        assert_eq!(names().unwrap(), fields.keys().cloned().collect::<Vec<_>>());
+        for name in fields.keys() {
+            let place = DEFAULTS.find(&format!("\n{name} = ")).unwrap_or_else(|| panic!("{name} has no default"));
+            let above = DEFAULTS[..place].lines().last().unwrap();
+            assert!(above.starts_with("# "), "{name} has no comment");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The command line. One file for each command.
 
 mod backup;
+mod config;
 mod init;
 mod restore;
 mod secrets;
@@ -23,6 +24,7 @@ enum Command {
     Serve(serve::Serve),
     Backup(backup::Backup),
     Restore(restore::Restore),
+    Config(config::Config),
 }
 
 /// Runs the command that the process was started with. A failure is one line on stderr and exit code 1.
@@ -32,6 +34,7 @@ pub fn run() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
+        Command::Config(config) => config.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

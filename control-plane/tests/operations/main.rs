@@ -1,4 +1,5 @@
 //! What the operator does on the command line, with the real binary.
 
 mod backup;
+mod config;
 mod fixture;
