@@ -48,7 +48,7 @@ impl Accounts<'_> {
 }
 
 /// A tenant.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Account {
     /// The account's id.

@@ -65,7 +65,7 @@ impl Keys<'_> {
 }
 
 /// A key, without its secret.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Key {
     /// The key's id.
@@ -106,7 +106,7 @@ pub struct CreatedKey {
 }
 
 /// Whether a key works.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum KeyStatus {
@@ -121,6 +121,18 @@ pub enum KeyStatus {
     /// A state that this version does not know.
     #[serde(other)]
     Other,
+}
+
+impl fmt::Display for KeyStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+            Self::Other => "other",
+        })
+    }
 }
 
 /// Live or test: a test key never counts.

@@ -49,7 +49,7 @@ impl Projects<'_> {
 }
 
 /// A project of an account. Its keys carry its prefixes.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Project {
     /// The project's id.

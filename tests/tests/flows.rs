@@ -5,6 +5,7 @@ mod flows {
     mod connection;
     mod fixture;
 
+    mod command_line;
     mod crash;
     mod hostile_requests;
     mod last_used;

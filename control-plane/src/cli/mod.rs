@@ -1,6 +1,8 @@
 //! The command line. One file for each command.
 
+mod api;
 mod backup;
+mod completions;
 mod config;
 mod init;
 mod restore;
@@ -25,6 +27,10 @@ enum Command {
     Backup(backup::Backup),
     Restore(restore::Restore),
     Config(config::Config),
+    Accounts(api::accounts::Accounts),
+    Projects(api::projects::Projects),
+    Keys(api::keys::Keys),
+    Completions(completions::Completions),
 }
 
 /// Runs the command that the process was started with. A failure is one line on stderr and exit code 1.
@@ -35,6 +41,10 @@ pub fn run() -> ExitCode {
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
         Command::Config(config) => config.run(),
+        Command::Accounts(accounts) => accounts.run(),
+        Command::Projects(projects) => projects.run(),
+        Command::Keys(keys) => keys.run(),
+        Command::Completions(completions) => completions.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

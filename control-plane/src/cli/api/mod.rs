@@ -1,0 +1,91 @@
+//! Commands for daily work. They go through the API, with the SDK, so they work from any machine and can do what the API
+//! lets their credential do, and nothing else.
+
+pub mod accounts;
+pub mod keys;
+pub mod projects;
+mod table;
+
+use super::Failure;
+use keyplane_sdk::{ApiKey, Client, Error, Pager};
+use serde::Serialize;
+use std::future::Future;
+use table::Table;
+
+/// The credential's variable. There is no option for it: other users of the machine can read command lines.
+const CREDENTIAL: &str = "KEYPLANE_API_KEY";
+
+/// Where the API is, and how to show its answers.
+#[derive(clap::Args, Debug)]
+pub struct Remote {
+    /// Address of the management API. The credential comes from `KEYPLANE_API_KEY`
+    #[arg(long, global = true, env = "KEYPLANE_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    url: String,
+    /// Print JSON, for scripts
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+impl Remote {
+    fn client(&self) -> Result<Client, Failure> {
+        let credential = ApiKey::from_env(CREDENTIAL)?;
+        Ok(Client::builder().base_url(&self.url).credential(credential).build()?)
+    }
+
+    /// Runs `work` with a client, to its end.
+    fn run<F: Future<Output = Result<(), Failure>>>(self, work: impl FnOnce(Client, Show) -> F) -> Result<(), Failure> {
+        let client = self.client()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(work(client, Show { json: self.json }))
+    }
+}
+
+/// How answers are shown: a table for people, JSON for scripts.
+#[derive(Clone, Copy)]
+struct Show {
+    json: bool,
+}
+
+/// What a table shows of an object.
+trait Row: Serialize {
+    const COLUMNS: &'static [&'static str];
+    fn cells(&self) -> Vec<String>;
+}
+
+impl Show {
+    fn one<T: Row>(self, object: &T) -> Result<(), Failure> {
+        self.many(std::slice::from_ref(object))
+    }
+
+    fn many<T: Row>(self, objects: &[T]) -> Result<(), Failure> {
+        if self.json {
+            for object in objects {
+                println!("{}", serde_json::to_string(object)?);
+            }
+        } else {
+            let mut table = Table::new(T::COLUMNS);
+            for object in objects {
+                table.push(object.cells());
+            }
+            print!("{table}");
+        }
+        Ok(())
+    }
+}
+
+/// The first `limit` objects of a list.
+async fn first<T: serde::de::DeserializeOwned>(mut pager: Pager<T>, limit: usize) -> Result<Vec<T>, Error> {
+    let mut objects = Vec::new();
+    while objects.len() < limit {
+        match pager.next().await? {
+            Some(object) => objects.push(object),
+            None => break,
+        }
+    }
+    Ok(objects)
+}
+
+/// A time to the second, as people read it; `never` for none.
+fn when(time: Option<jiff::Timestamp>) -> String {
+    time.map_or_else(|| "never".to_owned(), |time| time.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
+}
