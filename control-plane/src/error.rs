@@ -162,7 +162,7 @@ impl Code {
 }
 
 /// One field of a request that was not accepted.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, utoipa::ToSchema)]
 pub struct FieldError {
     /// Its path, such as `scopes[1]`.
     pub field: String,

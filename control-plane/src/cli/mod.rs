@@ -5,6 +5,7 @@ mod backup;
 mod completions;
 mod config;
 mod init;
+mod openapi;
 mod restore;
 mod secrets;
 mod serve;
@@ -27,6 +28,7 @@ enum Command {
     Backup(backup::Backup),
     Restore(restore::Restore),
     Config(config::Config),
+    Openapi(openapi::OpenApi),
     Accounts(api::accounts::Accounts),
     Projects(api::projects::Projects),
     Keys(api::keys::Keys),
@@ -41,6 +43,7 @@ pub fn run() -> ExitCode {
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
         Command::Config(config) => config.run(),
+        Command::Openapi(openapi) => openapi.run(),
         Command::Accounts(accounts) => accounts.run(),
         Command::Projects(projects) => projects.run(),
         Command::Keys(keys) => keys.run(),

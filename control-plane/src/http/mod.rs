@@ -4,8 +4,10 @@
 
 mod auth;
 mod body;
+mod docs;
 mod health;
 mod observe;
+pub mod openapi;
 mod problem;
 mod query;
 mod sync;
@@ -22,9 +24,9 @@ use problem::Problem;
 /// The longest body of a management request, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
-/// The management listener: `/v1`, `/healthz`, `/readyz`.
+/// The management listener: `/v1`, `/healthz`, `/readyz`, and what tells of it: `/docs`, `/errors`, `/openapi.json`, `/llms.txt`.
 pub fn management(app: &App) -> Router {
-    finish(app, v1::routes(app))
+    finish(app, v1::routes(app).merge(docs::routes()))
 }
 
 /// The sync listener: `/sync/v1`, `/healthz`, `/readyz`.

@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::any::Any;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 
@@ -41,15 +42,22 @@ impl IntoResponse for Problem {
     }
 }
 
-/// The document.
-#[derive(Serialize)]
-struct Document<'a> {
+/// Why a request failed (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Document<'a> {
+    /// Address of the code's page.
     r#type: String,
     title: &'static str,
     status: u16,
+    /// What went wrong and what to do, for people. The text may change.
     detail: &'a str,
+    /// What went wrong, for programs. It never changes its meaning.
     code: &'static str,
+    /// Leads to the cause in the log.
+    #[schema(value_type = uuid::Uuid)]
     request_id: RequestId,
+    /// The fields that are wrong.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
 }

@@ -54,6 +54,7 @@ pub fn text(path: &Path) -> &str {
 /// An answer of the server.
 pub struct Answer {
     pub status: u16,
+    pub head: String,
     pub body: String,
 }
 
@@ -99,6 +100,11 @@ impl Server {
         request(&self.management, method, path, Some(ADMIN_KEY), body)
     }
 
+    /// A request to the management listener without a credential.
+    pub fn get(&self, path: &str) -> Answer {
+        request(&self.management, "GET", path, None, None)
+    }
+
     /// The first page of the sync feed.
     pub fn snapshot(&self) -> Vec<u8> {
         let answer = exchange(&self.sync, "GET", "/sync/v1/changes", Some(PROXY_TOKEN), None);
@@ -132,7 +138,7 @@ pub fn request(address: &str, method: &str, path: &str, key: Option<&str>, body:
     let answer = String::from_utf8(exchange(address, method, path, key, body)).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, body: body.to_owned() }
+    Answer { status, head: head.to_owned(), body: body.to_owned() }
 }
 
 fn exchange(address: &str, method: &str, path: &str, key: Option<&str>, body: Option<&Value>) -> Vec<u8> {

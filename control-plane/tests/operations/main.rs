@@ -3,3 +3,4 @@
 mod backup;
 mod config;
 mod fixture;
+mod openapi;

@@ -14,13 +14,28 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::IntoResponse;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = CreateAccount)]
 pub struct Body {
+    /// For people.
+    #[schema(min_length = 1, max_length = 100)]
     name: String,
 }
 
+/// Makes an account
+///
+/// Names need not be unique.
+#[utoipa::path(
+    post,
+    path = "/v1/accounts",
+    operation_id = "create_account",
+    tag = "Accounts",
+    request_body = Body,
+    responses((status = 201, description = "The new account", body = AccountObject, headers(("location" = String, description = "Its path"))))
+)]
 pub async fn handle(
     State(app): State<App>,
     by: Authenticated,

@@ -3,7 +3,7 @@
 use super::super::auth::Authenticated;
 use super::super::body::JsonBody;
 use super::super::problem::Problem;
-use super::objects::KeyObject;
+use super::objects::{EnvironmentName, KeyObject};
 use super::{environment_field, field, id_field};
 use crate::domain::name::Name;
 use crate::domain::scope::{ScopeError, Scopes};
@@ -17,18 +17,28 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = CreateKey)]
 pub struct Body {
+    #[schema(value_type = uuid::Uuid)]
     project_id: String,
+    #[schema(value_type = EnvironmentName)]
     environment: String,
+    /// For people.
+    #[schema(min_length = 1, max_length = 100)]
     name: String,
+    /// What it may be used for.
     scopes: Option<Vec<String>>,
+    /// When it ends, in the future; without it never.
+    #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = CreatedKey)]
 struct Created<'a> {
     #[serde(flatten)]
     object: KeyObject,
@@ -36,6 +46,17 @@ struct Created<'a> {
     key: &'a str,
 }
 
+/// Makes a key
+///
+/// The answer is the only one that carries the full key.
+#[utoipa::path(
+    post,
+    path = "/v1/keys",
+    operation_id = "create_key",
+    tag = "Keys",
+    request_body = Body,
+    responses((status = 201, description = "The new key, with its secret", body = Created, headers(("location" = String, description = "Its path"))))
+)]
 pub async fn handle(
     State(app): State<App>,
     by: Authenticated,

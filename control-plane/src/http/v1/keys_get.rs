@@ -9,6 +9,15 @@ use crate::service::{App, read};
 use axum::Json;
 use axum::extract::State;
 
+/// Shows a key
+#[utoipa::path(
+    get,
+    path = "/v1/keys/{id}",
+    operation_id = "get_key",
+    tag = "Keys",
+    params(("id" = uuid::Uuid, Path, description = "Id of the key")),
+    responses((status = 200, description = "The key", body = KeyObject))
+)]
 pub async fn handle(
     State(app): State<App>,
     _: Authenticated,

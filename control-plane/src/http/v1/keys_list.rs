@@ -3,7 +3,7 @@
 use super::super::auth::Authenticated;
 use super::super::problem::Problem;
 use super::super::query::{Parameters, page};
-use super::objects::KeyObject;
+use super::objects::{EnvironmentName, KeyObject, Page};
 use super::{environment_field, id_field};
 use crate::domain::cursor::Listing;
 use crate::error::{Code, Error};
@@ -11,16 +11,34 @@ use crate::service::{App, read};
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
+use utoipa::IntoParams;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Query {
+    /// Only of this project.
+    #[param(value_type = Option<uuid::Uuid>)]
     project_id: Option<String>,
+    /// Only of this environment.
+    #[param(value_type = Option<EnvironmentName>)]
     environment: Option<String>,
+    /// The most objects on the page.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
     limit: Option<String>,
+    /// The `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
+/// Lists keys, the newest first
+#[utoipa::path(
+    get,
+    path = "/v1/keys",
+    operation_id = "list_keys",
+    tag = "Keys",
+    params(Query),
+    responses((status = 200, description = "A page of keys", body = Page<KeyObject>))
+)]
 pub async fn handle(
     State(app): State<App>,
     _: Authenticated,

@@ -13,13 +13,29 @@ use crate::service::rename_key::rename_key;
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = UpdateKey)]
 pub struct Body {
+    /// For people.
+    #[schema(min_length = 1, max_length = 100)]
     name: String,
 }
 
+/// Gives a key another name
+///
+/// Revoked keys too.
+#[utoipa::path(
+    patch,
+    path = "/v1/keys/{id}",
+    operation_id = "update_key",
+    tag = "Keys",
+    params(("id" = uuid::Uuid, Path, description = "Id of the key")),
+    request_body = Body,
+    responses((status = 200, description = "The key", body = KeyObject))
+)]
 pub async fn handle(
     State(app): State<App>,
     by: Authenticated,

@@ -10,6 +10,17 @@ use crate::service::revoke_key::revoke_key;
 use axum::Json;
 use axum::extract::State;
 
+/// Revokes a key, for good
+///
+/// One that is revoked already stays as it is.
+#[utoipa::path(
+    delete,
+    path = "/v1/keys/{id}",
+    operation_id = "revoke_key",
+    tag = "Keys",
+    params(("id" = uuid::Uuid, Path, description = "Id of the key")),
+    responses((status = 200, description = "The key", body = KeyObject))
+)]
 pub async fn handle(
     State(app): State<App>,
     by: Authenticated,

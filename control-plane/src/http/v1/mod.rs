@@ -22,20 +22,25 @@ use axum::Router;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
 use keyplane_contract::sync::Environment;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// All routes under `/v1`, behind authentication.
 pub fn routes(app: &App) -> Router<App> {
-    Router::new()
-        .route("/v1/accounts", post(accounts_create::handle).get(accounts_list::handle))
-        .route("/v1/accounts/{id}", get(accounts_get::handle))
-        .route("/v1/projects", post(projects_create::handle).get(projects_list::handle))
-        .route("/v1/projects/{id}", get(projects_get::handle))
-        .route("/v1/keys", post(keys_create::handle).get(keys_list::handle))
-        .route("/v1/keys/{id}", get(keys_get::handle).patch(keys_rename::handle).delete(keys_revoke::handle))
-        .route("/v1/proxies", get(proxies_list::handle))
-        .route_layer(from_fn_with_state(app.clone(), require_caller))
+    Router::from(documented()).route_layer(from_fn_with_state(app.clone(), require_caller))
+}
+
+/// The routes with what the `OpenAPI` document says of them: one cannot be there without the other.
+pub fn documented() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(accounts_create::handle, accounts_list::handle))
+        .routes(routes!(accounts_get::handle))
+        .routes(routes!(projects_create::handle, projects_list::handle))
+        .routes(routes!(projects_get::handle))
+        .routes(routes!(keys_create::handle, keys_list::handle))
+        .routes(routes!(keys_get::handle, keys_rename::handle, keys_revoke::handle))
+        .routes(routes!(proxies_list::handle))
 }
 
 /// The id in the path. A text that is no id names nothing: it is not found.

@@ -9,13 +9,58 @@ use crate::domain::scope::Scopes;
 use crate::domain::time::Time;
 use keyplane_contract::sync::Environment;
 use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A page of a list.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "says what `domain::cursor::Listing` looks like")]
+pub struct Page<T> {
+    data: Vec<T>,
+    /// The `cursor` of the page after; null on the last one.
+    #[schema(required)]
+    next_cursor: Option<String>,
+}
+
+/// An environment.
+#[derive(ToSchema)]
+#[schema(as = Environment, rename_all = "snake_case")]
+#[expect(dead_code, reason = "says what the domain's type looks like")]
+pub enum EnvironmentName {
+    Live,
+    Test,
+}
+
+/// Whether an account's keys work.
+#[derive(ToSchema)]
+#[schema(as = AccountStatus, rename_all = "snake_case")]
+#[expect(dead_code, reason = "says what the domain's type looks like")]
+enum AccountStatusName {
+    Active,
+    Suspended,
+}
+
+/// Whether a key works.
+#[derive(ToSchema)]
+#[schema(as = KeyStatus, rename_all = "snake_case")]
+#[expect(dead_code, reason = "says what the domain's type looks like")]
+enum KeyStatusName {
+    Active,
+    Disabled,
+    Revoked,
+    Expired,
+}
 
 /// An account.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Account)]
 pub struct AccountObject {
+    #[schema(value_type = uuid::Uuid)]
     id: AccountId,
+    #[schema(value_type = String)]
     name: Name,
+    #[schema(value_type = AccountStatusName)]
     status: AccountStatus,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Time,
 }
 
@@ -27,16 +72,22 @@ impl From<Account> for AccountObject {
 }
 
 /// A project.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Project)]
 pub struct ProjectObject {
+    #[schema(value_type = uuid::Uuid)]
     id: ProjectId,
+    #[schema(value_type = uuid::Uuid)]
     account_id: AccountId,
+    #[schema(value_type = String)]
     name: Name,
     prefixes: PrefixesObject,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Time,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Prefixes)]
 struct PrefixesObject {
     live: String,
     test: String,
@@ -52,19 +103,30 @@ impl From<Project> for ProjectObject {
 }
 
 /// A key, as it may always be shown.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Key)]
 pub struct KeyObject {
+    #[schema(value_type = uuid::Uuid)]
     id: KeyId,
+    #[schema(value_type = String)]
     name: Name,
     /// The mask.
     key_prefix: String,
+    #[schema(value_type = EnvironmentName)]
     environment: &'static str,
+    #[schema(value_type = uuid::Uuid)]
     project_id: ProjectId,
+    #[schema(value_type = uuid::Uuid)]
     account_id: AccountId,
+    #[schema(value_type = Vec<String>)]
     scopes: Scopes,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Time,
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     expires_at: Option<Time>,
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     last_used_at: Option<Time>,
+    #[schema(value_type = KeyStatusName)]
     status: Status,
 }
 

@@ -17,22 +17,41 @@ use axum::http::header::LOCATION;
 use axum::response::IntoResponse;
 use keyplane_contract::key::Prefix;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = CreateProject)]
 pub struct Body {
+    #[schema(value_type = uuid::Uuid)]
     account_id: String,
+    /// For people.
+    #[schema(min_length = 1, max_length = 100)]
     name: String,
+    /// What its keys begin with, by environment. They must differ.
+    #[schema(value_type = PrefixesBody)]
     prefixes: Object<PrefixesBody>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = CreatePrefixes)]
 struct PrefixesBody {
+    #[schema(pattern = "^[a-z][a-z0-9_]*$", max_length = 16, example = "uk_live")]
     live: String,
+    #[schema(pattern = "^[a-z][a-z0-9_]*$", max_length = 16, example = "uk_test")]
     test: String,
 }
 
+/// Makes a project in an account
+#[utoipa::path(
+    post,
+    path = "/v1/projects",
+    operation_id = "create_project",
+    tag = "Projects",
+    request_body = Body,
+    responses((status = 201, description = "The new project", body = ProjectObject, headers(("location" = String, description = "Its path"))))
+)]
 pub async fn handle(
     State(app): State<App>,
     by: Authenticated,

@@ -9,6 +9,15 @@ use crate::service::{App, read};
 use axum::Json;
 use axum::extract::State;
 
+/// Shows a project
+#[utoipa::path(
+    get,
+    path = "/v1/projects/{id}",
+    operation_id = "get_project",
+    tag = "Projects",
+    params(("id" = uuid::Uuid, Path, description = "Id of the project")),
+    responses((status = 200, description = "The project", body = ProjectObject))
+)]
 pub async fn handle(
     State(app): State<App>,
     _: Authenticated,

@@ -4,22 +4,38 @@ use super::super::auth::Authenticated;
 use super::super::problem::Problem;
 use super::super::query::{Parameters, page};
 use super::id_field;
-use super::objects::ProjectObject;
+use super::objects::{Page, ProjectObject};
 use crate::domain::cursor::Listing;
 use crate::error::{Code, Error};
 use crate::service::{App, read};
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
+use utoipa::IntoParams;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Query {
+    /// Only of this account.
+    #[param(value_type = Option<uuid::Uuid>)]
     account_id: Option<String>,
+    /// The most objects on the page.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
     limit: Option<String>,
+    /// The `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
+/// Lists projects, the newest first
+#[utoipa::path(
+    get,
+    path = "/v1/projects",
+    operation_id = "list_projects",
+    tag = "Projects",
+    params(Query),
+    responses((status = 200, description = "A page of projects", body = Page<ProjectObject>))
+)]
 pub async fn handle(
     State(app): State<App>,
     _: Authenticated,

@@ -1,0 +1,83 @@
+//! The management API's description, `OpenAPI` 3.1, from the code.
+//!
+//! Each handler says what it takes and answers on success. What every operation shares (credentials, problems) is added
+//! here once. `openapi.json` beside `Cargo.toml` locks the whole: a change of the API shows in review.
+
+use super::{health, problem, v1};
+use serde_json::{Value, json};
+use std::sync::LazyLock;
+use utoipa::OpenApi;
+
+const DESCRIPTION: &str = "Keyplane issues API keys and has Envoy check them.\n\nSend an admin key as `Authorization: Bearer <key>` or as `X-API-Key`; exactly one of them. \
+     Lists are newest first; give `next_cursor` as `cursor` to go on. Unknown fields and parameters are refused. Times are \
+     RFC 3339 in UTC. Every failure is a problem document (RFC 9457): branch on its `code`.";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Keyplane", description = DESCRIPTION),
+    paths(health::alive, health::ready),
+    components(schemas(problem::Document)),
+    tags(
+        (name = "Accounts", description = "Tenants: who owns projects."),
+        (name = "Projects", description = "What keys belong to; decides how they begin."),
+        (name = "Keys", description = "What callers of your API present."),
+        (name = "Proxies", description = "The Envoys that check keys."),
+        (name = "Health", description = "For what watches the process. Takes no credential.")
+    )
+)]
+struct Base;
+
+/// The document.
+pub fn document() -> &'static Value {
+    static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
+        let mut document = Base::openapi();
+        document.merge(v1::documented().into_openapi());
+        let mut document = serde_json::to_value(document).unwrap_or_default();
+        share(&mut document);
+        document
+    });
+    &DOCUMENT
+}
+
+/// Adds what all operations have in common.
+fn share(document: &mut Value) {
+    document["components"]["securitySchemes"] = json!({
+        "bearer": { "type": "http", "scheme": "bearer", "description": "An admin key." },
+        "api_key": { "type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An admin key." },
+    });
+    document["components"]["responses"] = json!({
+        "Problem": {
+            "description": "A problem",
+            "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+        },
+    });
+    document["security"] = json!([{ "bearer": [] }, { "api_key": [] }]);
+    let paths = document["paths"].as_object_mut().into_iter().flatten();
+    for (path, methods) in paths {
+        let open = !path.starts_with("/v1/");
+        for operation in methods.as_object_mut().into_iter().flatten().map(|(_, operation)| operation) {
+            let takes_body = operation.get("requestBody").is_some();
+            let mut add = |status: &str, description: &str| {
+                let answer = json!({ "$ref": "#/components/responses/Problem", "description": description });
+                if operation["responses"].get(status).is_none() {
+                    operation["responses"][status] = answer;
+                }
+            };
+            add("default", "Any other problem; its code says which");
+            add("500", "A fault of Keyplane");
+            add("503", "Too busy, or about to stop");
+            if open {
+                operation["security"] = json!([]);
+                continue;
+            }
+            add("400", "More than one credential, or a wrong query parameter or body");
+            add("401", "No credential, or one that is not accepted");
+            add("404", "Nothing with this id, or nothing that you may know of");
+            if takes_body {
+                add("413", "The body is too long");
+                add("415", "The body is not declared as JSON");
+                add("422", "Fields are wrong, missing or unknown");
+            }
+        }
+    }
+}
