@@ -6,6 +6,7 @@ mod auth;
 mod body;
 mod docs;
 mod health;
+mod metrics;
 mod observe;
 pub mod openapi;
 mod problem;
@@ -24,9 +25,12 @@ use problem::Problem;
 /// The longest body of a management request, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
-/// The management listener: `/v1`, `/healthz`, `/readyz`, and what tells of it: `/docs`, `/errors`, `/openapi.json`, `/llms.txt`.
+/// The management listener: `/v1`, `/metrics`, `/healthz`, `/readyz`, and what tells of it: `/docs`, `/errors`, `/openapi.json`, `/llms.txt`.
 pub fn management(app: &App) -> Router {
-    finish(app, v1::routes(app).merge(docs::routes()))
+    let metrics = Router::new()
+        .route("/metrics", get(metrics::handle))
+        .route_layer(from_fn_with_state(app.clone(), auth::require_caller));
+    finish(app, v1::routes(app).merge(metrics).merge(docs::routes()))
 }
 
 /// The sync listener: `/sync/v1`, `/healthz`, `/readyz`.

@@ -2,6 +2,7 @@
 //!
 //! The log names the route (`/v1/keys/{id}`), never the path or the query: people paste keys into both.
 
+use super::metrics::REQUESTS;
 use super::problem::render;
 use crate::domain::id::RequestId;
 use crate::service::App;
@@ -25,6 +26,7 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()).unwrap_or_default();
     // Polls and health checks come without end.
     let frequent = matches!(route.as_str(), "/healthz" | "/readyz") || route.starts_with("/sync/");
+    let (pattern, method) = (route.clone(), request.method().clone());
     let span = tracing::info_span!("request", request_id = %id, method = %request.method(), route);
     let start = Instant::now();
     async move {
@@ -33,6 +35,7 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
             response.headers_mut().insert(REQUEST_ID, value);
         }
         let (status, took) = (response.status().as_u16(), start.elapsed());
+        REQUESTS.count(&method, &pattern, status, took);
         if frequent && response.status().is_success() {
             tracing::debug!(status, micros = micros(took), "answered");
         } else {

@@ -15,6 +15,7 @@ mod open;
 mod policies;
 mod projects;
 mod row;
+mod status;
 mod usage;
 mod write;
 
@@ -24,6 +25,7 @@ pub use error::{OpenError, StoreError};
 pub use feed::{Changes, FeedRow};
 pub use keys::{KeyFilter, NewKeyRow, StoredKey};
 pub use open::{DATABASE_FILE, DataDir};
+pub use status::Status;
 pub use usage::UsageEffect;
 pub use write::WriteTx;
 

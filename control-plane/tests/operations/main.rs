@@ -3,4 +3,5 @@
 mod backup;
 mod config;
 mod fixture;
+mod metrics;
 mod openapi;
