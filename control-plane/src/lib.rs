@@ -7,6 +7,7 @@ pub mod cli;
 pub mod domain;
 pub mod error;
 pub mod http;
+pub mod jwt;
 pub mod service;
 pub mod settings;
 pub mod store;
