@@ -4,6 +4,7 @@ mod api;
 mod backup;
 mod completions;
 mod config;
+mod doctor;
 mod init;
 mod openapi;
 mod restore;
@@ -25,6 +26,7 @@ struct Arguments {
 enum Command {
     Init(init::Init),
     Serve(serve::Serve),
+    Doctor(doctor::Doctor),
     Backup(backup::Backup),
     Restore(restore::Restore),
     Config(config::Config),
@@ -40,6 +42,7 @@ pub fn run() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Init(init) => init.run(),
         Command::Serve(serve) => serve.run(),
+        Command::Doctor(doctor) => doctor.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
         Command::Config(config) => config.run(),

@@ -2,6 +2,7 @@
 
 mod backup;
 mod config;
+mod doctor;
 mod fixture;
 mod metrics;
 mod openapi;

@@ -1,0 +1,97 @@
+//! `keyplane doctor`: looks for what is wrong, one line a check, each with what to do. Changes nothing; the server may run.
+
+mod findings;
+mod probe;
+
+use super::{Failure, secrets};
+use crate::domain::secret::Secret;
+use crate::domain::time::{Clock as _, SystemClock};
+use crate::settings::{self, Overrides, Settings};
+use crate::store::examine;
+use findings::{Finding, Level};
+use probe::Port;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long a worker that lags may take to catch up before it is told of.
+const CATCH_UP: Duration = Duration::from_secs(1);
+
+/// Check the database, the machine and the proxies; exit code 1 if something is wrong
+#[derive(clap::Args, Debug)]
+pub struct Doctor {
+    /// Folder of the database [default: keyplane-data]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Address of the management API [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Address that proxies sync with [default: 127.0.0.1:8081]
+    #[arg(long, value_name = "ADDR")]
+    sync_listen: Option<SocketAddr>,
+    /// Settings file [default: keyplane.toml in the data folder, if it is there]
+    #[arg(long, value_name = "FILE", env = "KEYPLANE_CONFIG")]
+    config: Option<PathBuf>,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+impl Doctor {
+    /// Runs the command.
+    pub fn run(self) -> Result<(), Failure> {
+        let Self { data_dir, listen, sync_listen, config, json } = self;
+        let (settings, _) = settings::load(&Overrides { config, data_dir, listen, sync_listen })?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let findings = runtime.block_on(look(&settings, credential()?.as_ref()));
+        let failed = findings.iter().filter(|finding| finding.level == Level::Fail).count();
+        let text = if json {
+            format!("{}\n", serde_json::json!({ "ok": failed == 0, "checks": findings }))
+        } else {
+            let lines: Vec<_> = findings.iter().map(ToString::to_string).collect();
+            format!("{}\n", lines.join("\n"))
+        };
+        std::io::stdout().write_all(text.as_bytes())?;
+        if failed > 0 { Err(format!("{failed} of {} checks failed", findings.len()).into()) } else { Ok(()) }
+    }
+}
+
+/// The operator's credential, to ask the running server with.
+fn credential() -> Result<Option<Secret>, Failure> {
+    match std::env::var("KEYPLANE_API_KEY") {
+        Ok(text) if !text.is_empty() => Ok(Some(Secret::new(text))),
+        _ => Ok(secrets::admin_key()?),
+    }
+}
+
+async fn look(settings: &Settings, credential: Option<&Secret>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let examined = examine(&settings.data_dir).await;
+    findings.push(findings::database(&examined));
+    findings.push(findings::disk(probe::free_bytes(&settings.data_dir), examined.as_ref().ok()));
+    if let Ok(examination) = &examined {
+        findings.push(findings::clock(SystemClock.now(), examination.newest));
+        findings.push(findings::tokens(examination));
+    }
+    let management = probe::port(settings.listen);
+    findings.push(findings::port("listen", settings.listen, &management));
+    findings.push(findings::port("sync_listen", settings.sync_listen, &probe::port(settings.sync_listen)));
+    findings.push(match (&management, credential) {
+        (Port::Keyplane, Some(credential)) => {
+            let first = probe::proxies(settings.listen, credential);
+            match first {
+                Ok(first) if first.lags() => {
+                    tokio::time::sleep(CATCH_UP).await;
+                    // What came in between need not have arrived yet.
+                    let second = probe::proxies(settings.listen, credential);
+                    findings::proxies(second.map(|proxies| probe::Proxies { revision: first.revision, ..proxies }))
+                }
+                first => findings::proxies(first),
+            }
+        }
+        (Port::Keyplane, None) => Finding::skip("proxies", "set KEYPLANE_API_KEY to an admin key to look at them"),
+        _ => Finding::skip("proxies", "the server is not running"),
+    });
+    findings
+}
