@@ -30,6 +30,12 @@ pub enum Code {
     NotFound,
     /// The path has no such method.
     MethodNotAllowed,
+    /// The key is revoked, which is for good.
+    KeyRevoked,
+    /// The key does not work now.
+    KeyNotActive,
+    /// Somebody edited the object meanwhile.
+    PreconditionFailed,
     /// The body is too long.
     BodyTooLarge,
     /// The body is of a type that is not taken here.
@@ -44,7 +50,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, for tests and documentation.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::CredentialMissing,
         Self::CredentialInvalid,
         Self::MultipleCredentials,
@@ -54,6 +60,9 @@ impl Code {
         Self::BadRequest,
         Self::NotFound,
         Self::MethodNotAllowed,
+        Self::KeyRevoked,
+        Self::KeyNotActive,
+        Self::PreconditionFailed,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
         Self::InvalidRequest,
@@ -73,6 +82,9 @@ impl Code {
             Self::BadRequest => "bad_request",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
+            Self::KeyRevoked => "key_revoked",
+            Self::KeyNotActive => "key_not_active",
+            Self::PreconditionFailed => "precondition_failed",
             Self::BodyTooLarge => "body_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::InvalidRequest => "invalid_request",
@@ -92,6 +104,8 @@ impl Code {
             Self::CredentialMissing | Self::CredentialInvalid => 401,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
+            Self::KeyRevoked | Self::KeyNotActive => 409,
+            Self::PreconditionFailed => 412,
             Self::BodyTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::InvalidRequest => 422,
@@ -112,6 +126,9 @@ impl Code {
             Self::BadRequest => "Request not readable",
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
+            Self::KeyRevoked => "Key is revoked",
+            Self::KeyNotActive => "Key does not work now",
+            Self::PreconditionFailed => "Edited meanwhile",
             Self::BodyTooLarge => "Body too large",
             Self::UnsupportedMediaType => "Media type not accepted",
             Self::InvalidRequest => "Fields not accepted",
@@ -126,6 +143,7 @@ impl Code {
             401 => Self::CredentialInvalid,
             404 => Self::NotFound,
             405 => Self::MethodNotAllowed,
+            412 => Self::PreconditionFailed,
             413 => Self::BodyTooLarge,
             415 => Self::UnsupportedMediaType,
             422 => Self::InvalidRequest,
@@ -149,6 +167,13 @@ impl Code {
             Self::BadRequest => "The request cannot be read.",
             Self::NotFound => "There is nothing here.",
             Self::MethodNotAllowed => "This path does not take this method; the Allow header lists those it takes.",
+            Self::KeyRevoked => "The key is revoked, which is for good: only its name can be changed. Make a new key.",
+            Self::KeyNotActive => {
+                "The key is disabled, expired or revoked, so nobody uses it and there is nothing to hand over. Make a new key."
+            }
+            Self::PreconditionFailed => {
+                "Somebody edited it since you looked. Read it again, then send your change with the new ETag in If-Match."
+            }
             Self::BodyTooLarge => "The body is longer than this path takes.",
             Self::UnsupportedMediaType => "Send the body as JSON, with the header Content-Type: application/json.",
             Self::InvalidRequest => "Fields of the body are wrong.",

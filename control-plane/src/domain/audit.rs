@@ -67,6 +67,14 @@ pub enum Action {
     CreateKey,
     /// A key got another name.
     RenameKey,
+    /// A key got other scopes or another end.
+    UpdateKey,
+    /// A key was switched off.
+    DisableKey,
+    /// A key was switched on again.
+    EnableKey,
+    /// A key was replaced by a new one.
+    RotateKey,
     /// A key was revoked.
     RevokeKey,
     /// A revoked key left the feed.
@@ -85,6 +93,10 @@ impl Action {
             Self::CreateProject => "project.create",
             Self::CreateKey => "key.create",
             Self::RenameKey => "key.rename",
+            Self::UpdateKey => "key.update",
+            Self::DisableKey => "key.disable",
+            Self::EnableKey => "key.enable",
+            Self::RotateKey => "key.rotate",
             Self::RevokeKey => "key.revoke",
             Self::RetireKey => "key.retire",
         }

@@ -1,7 +1,7 @@
 //! A key and the states of its life.
 //!
 //! ```text
-//! active <-> disabled      (disabling comes with its own operation)
+//! active <-> disabled
 //!    |          |
 //!    +-> revoked <-+       for good; the feed still says so, until
 //!           |
@@ -14,6 +14,7 @@ use super::id::{AccountId, KeyId, ProjectId};
 use super::name::Name;
 use super::scope::Scopes;
 use super::time::Time;
+use super::version::Version;
 use keyplane_contract::sync::Environment;
 use std::time::Duration;
 
@@ -85,6 +86,14 @@ impl State {
         }
     }
 
+    /// Switches on or off. What is so already stays as it is; a revoked key cannot be switched.
+    pub fn switch(self, on: bool) -> Result<Self, TransitionError> {
+        match self {
+            Self::Active | Self::Disabled => Ok(if on { Self::Active } else { Self::Disabled }),
+            Self::Revoked { .. } | Self::Gone { .. } => Err(TransitionError::AlreadyRevoked),
+        }
+    }
+
     /// Leaves the feed, once revoked for `retention`.
     pub fn retire(self, now: Time, retention: Duration) -> Result<Self, TransitionError> {
         match self {
@@ -114,6 +123,17 @@ pub enum Status {
 }
 
 impl Key {
+    /// The version of what can be edited.
+    pub fn version(&self) -> Version {
+        let state = match self.state {
+            State::Active => "active",
+            State::Disabled => "disabled",
+            State::Revoked { .. } | State::Gone { .. } => "revoked",
+        };
+        let end = self.expires_at.map(|end| end.to_string()).unwrap_or_default();
+        Version::of(&[self.name.as_str(), &self.scopes.joined(), &end, state])
+    }
+
     /// The status at `now`. What cannot be undone is said first: revoked, then expired, then disabled.
     pub fn status(&self, now: Time) -> Status {
         match self.state {

@@ -14,3 +14,4 @@ pub mod random;
 pub mod scope;
 pub mod secret;
 pub mod time;
+pub mod version;

@@ -65,6 +65,13 @@ impl Time {
         if (0..=MAX_MILLIS).contains(&millis) { Ok(Self(millis)) } else { Err(TimeError) }
     }
 
+    /// The time `duration` after this one, or the end of the year 9998.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Self::from_millis(self.0.saturating_add(millis))
+    }
+
     /// The time `duration` before this one, or 1970.
     #[must_use]
     pub fn before(self, duration: Duration) -> Self {

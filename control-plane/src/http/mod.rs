@@ -5,6 +5,7 @@
 mod auth;
 mod body;
 mod docs;
+mod etag;
 mod health;
 mod metrics;
 mod observe;

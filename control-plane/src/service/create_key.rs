@@ -1,6 +1,6 @@
 //! Makes a key. This is the only time that its secret leaves.
 
-use super::{App, audit};
+use super::{App, audit, future};
 use crate::domain::audit::{Action, Origin};
 use crate::domain::id::{KeyId, ProjectId};
 use crate::domain::key::{Key, State};
@@ -8,7 +8,7 @@ use crate::domain::name::Name;
 use crate::domain::scope::Scopes;
 use crate::domain::secret::Secret;
 use crate::domain::time::Time;
-use crate::error::{Code, Error, FieldError};
+use crate::error::Error;
 use crate::store::NewKeyRow;
 use keyplane_contract::sync::Environment;
 use serde_json::json;
@@ -40,10 +40,7 @@ pub struct CreatedKey {
 /// Makes a key in a project.
 pub async fn create_key(app: &App, origin: &Origin, new: NewKey) -> Result<CreatedKey, Error> {
     let now = app.now();
-    if new.expires_at.is_some_and(|end| end <= now) {
-        let field = FieldError::new("expires_at", format!("must lie in the future; it is {now} now"));
-        return Err(Error::fields(Code::InvalidRequest, vec![field]));
-    }
+    future("expires_at", new.expires_at, now)?;
     let id = KeyId::generate(now, &*app.random)?;
     let mut tx = app.store.write().await?;
     let owned = tx.owned_project(new.project_id).await?.ok_or_else(|| Error::not_found_in("project", "project_id"))?;

@@ -12,15 +12,17 @@ pub mod initialize;
 pub mod list_proxies;
 pub mod read;
 pub mod record_usage;
-pub mod rename_key;
 pub mod restore;
 pub mod revoke_key;
+pub mod rotate_key;
 pub mod sweep;
+pub mod update_key;
 pub mod workers;
 
 use crate::domain::audit::{Action, Entry, Origin};
 use crate::domain::random::Random;
 use crate::domain::time::{Clock, Time};
+use crate::error::{Code, Error, FieldError};
 use crate::store::Store;
 use keyplane_contract::id::Id;
 use std::sync::Arc;
@@ -62,4 +64,15 @@ fn audit(
     detail: serde_json::Value,
 ) -> Entry {
     Entry { at, origin: *origin, action, object: Some(object), account, detail }
+}
+
+/// Refuses an end that has come already.
+fn future(field: &'static str, end: Option<Time>, now: Time) -> Result<(), Error> {
+    match end {
+        Some(end) if end <= now => {
+            let field = FieldError::new(field, format!("must lie in the future; it is {now} now"));
+            Err(Error::fields(Code::InvalidRequest, vec![field]))
+        }
+        _ => Ok(()),
+    }
 }

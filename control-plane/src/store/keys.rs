@@ -113,6 +113,24 @@ impl WriteTx {
         Ok(())
     }
 
+    /// Gives a key another policy and end. It takes the next revision.
+    pub async fn update_key_terms(
+        &mut self,
+        no: i64,
+        policy: Option<u32>,
+        expires_at: Option<Time>,
+    ) -> Result<(), StoreError> {
+        let revision = self.next_revision();
+        sqlx::query("UPDATE keys SET policy = ?, expires_at = ?, revision = ? WHERE no = ?")
+            .bind(policy.map(i64::from))
+            .bind(expires_at.map(Time::millis))
+            .bind(revision)
+            .bind(no)
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+
     /// Moves a key from the state `from` to `to`. It takes the next revision.
     pub async fn update_key_state(&mut self, no: i64, from: State, to: State) -> Result<(), StoreError> {
         let (state, revoked_at, gone_at) = match to {

@@ -2,13 +2,13 @@
 
 use super::super::auth::Authenticated;
 use super::super::body::JsonBody;
+use super::super::etag::of_key;
 use super::super::problem::Problem;
 use super::objects::{EnvironmentName, KeyObject};
-use super::{environment_field, field, id_field};
+use super::{environment_field, field, id_field, scopes_field};
 use crate::domain::name::Name;
-use crate::domain::scope::{ScopeError, Scopes};
 use crate::domain::time::Time;
-use crate::error::{Code, Error, FieldError};
+use crate::error::{Code, Error};
 use crate::service::App;
 use crate::service::create_key::{NewKey, create_key};
 use axum::Json;
@@ -64,9 +64,10 @@ pub async fn handle(
 ) -> Result<impl IntoResponse, Problem> {
     let created = create_key(&app, &by.origin(), parse(&body)?).await?;
     let location = format!("/v1/keys/{}", created.key.id);
+    let tag = of_key(&created.key);
     let object = KeyObject::at(app.now(), created.key);
     let answer = Json(Created { object, key: created.secret.expose() }).into_response();
-    Ok((StatusCode::CREATED, [(LOCATION, location)], answer))
+    Ok((StatusCode::CREATED, [(LOCATION, location)], tag, answer))
 }
 
 fn parse(body: &Body) -> Result<NewKey, Error> {
@@ -74,15 +75,7 @@ fn parse(body: &Body) -> Result<NewKey, Error> {
     let project_id = id_field("project_id", &body.project_id, &mut errors);
     let environment = environment_field("environment", &body.environment, &mut errors);
     let name = field("name", Name::parse(&body.name), &mut errors);
-    let scopes = Scopes::parse(body.scopes.as_deref().unwrap_or_default())
-        .map_err(|error| {
-            let place = match error {
-                ScopeError::TooMany => "scopes".to_owned(),
-                ScopeError::Grammar { at } => format!("scopes[{at}]"),
-            };
-            errors.push(FieldError::new(place, error));
-        })
-        .ok();
+    let scopes = scopes_field(body.scopes.as_deref().unwrap_or_default(), &mut errors);
     let expires_at = body.expires_at.as_deref().map(|text| field("expires_at", Time::parse(text), &mut errors));
     match (project_id, environment, name, scopes) {
         (Some(project_id), Some(environment), Some(name), Some(scopes)) if errors.is_empty() => {

@@ -1,6 +1,7 @@
 //! `GET /v1/keys/{id}`
 
 use super::super::auth::Authenticated;
+use super::super::etag::of_key;
 use super::super::problem::Problem;
 use super::PathId;
 use super::objects::KeyObject;
@@ -8,6 +9,7 @@ use crate::domain::id::KeyId;
 use crate::service::{App, read};
 use axum::Json;
 use axum::extract::State;
+use axum::response::IntoResponse;
 
 /// Shows a key
 #[utoipa::path(
@@ -16,12 +18,13 @@ use axum::extract::State;
     operation_id = "get_key",
     tag = "Keys",
     params(("id" = uuid::Uuid, Path, description = "Id of the key")),
-    responses((status = 200, description = "The key", body = KeyObject))
+    responses((status = 200, description = "The key", body = KeyObject, headers(("etag" = String, description = "The version of what can be edited"))))
 )]
 pub async fn handle(
     State(app): State<App>,
     _: Authenticated,
     PathId(id): PathId<KeyId>,
-) -> Result<Json<KeyObject>, Problem> {
-    Ok(Json(KeyObject::at(app.now(), read::key(&app, id).await?)))
+) -> Result<impl IntoResponse, Problem> {
+    let key = read::key(&app, id).await?;
+    Ok((of_key(&key), Json(KeyObject::at(app.now(), key))))
 }

@@ -6,8 +6,9 @@ mod accounts_list;
 mod keys_create;
 mod keys_get;
 mod keys_list;
-mod keys_rename;
 mod keys_revoke;
+mod keys_rotate;
+mod keys_update;
 mod objects;
 mod projects_create;
 mod projects_get;
@@ -16,6 +17,7 @@ mod proxies_list;
 
 use super::auth::require_caller;
 use super::problem::Problem;
+use crate::domain::scope::{ScopeError, Scopes};
 use crate::error::{Error, FieldError};
 use crate::service::App;
 use axum::Router;
@@ -39,7 +41,8 @@ pub fn documented() -> OpenApiRouter<App> {
         .routes(routes!(projects_create::handle, projects_list::handle))
         .routes(routes!(projects_get::handle))
         .routes(routes!(keys_create::handle, keys_list::handle))
-        .routes(routes!(keys_get::handle, keys_rename::handle, keys_revoke::handle))
+        .routes(routes!(keys_get::handle, keys_update::handle, keys_revoke::handle))
+        .routes(routes!(keys_rotate::handle))
         .routes(routes!(proxies_list::handle))
 }
 
@@ -94,4 +97,17 @@ fn environment_field(name: &str, text: &str, errors: &mut Vec<FieldError>) -> Op
         _ => Err("must be `live` or `test`"),
     };
     field(name, environment, errors)
+}
+
+/// Reads a field that is a list of scopes.
+fn scopes_field(texts: &[String], errors: &mut Vec<FieldError>) -> Option<Scopes> {
+    Scopes::parse(texts)
+        .map_err(|error| {
+            let place = match error {
+                ScopeError::TooMany => "scopes".to_owned(),
+                ScopeError::Grammar { at } => format!("scopes[{at}]"),
+            };
+            errors.push(FieldError::new(place, error));
+        })
+        .ok()
 }

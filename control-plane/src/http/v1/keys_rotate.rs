@@ -1,0 +1,88 @@
+//! `POST /v1/keys/{id}/rotate`: the other answer that carries a secret.
+
+use super::super::auth::Authenticated;
+use super::super::body::{JsonBody, given};
+use super::super::etag::of_key;
+use super::super::problem::{Document, Problem};
+use super::PathId;
+use super::objects::KeyObject;
+use crate::domain::id::KeyId;
+use crate::domain::time::Time;
+use crate::error::{Code, Error, FieldError};
+use crate::service::App;
+use crate::service::rotate_key::rotate_key;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use axum::response::IntoResponse;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// How long the old key works when the caller does not say: a working day and the night after it.
+const DEFAULT_GRACE: u64 = 24 * 60 * 60;
+/// The longest grace, in seconds: 90 days.
+const MAX_GRACE: u64 = 90 * 24 * 60 * 60;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = RotateKey)]
+pub struct Body {
+    /// How long the old key works beside the new one, in seconds; 0 revokes it at once. Without it 24 hours.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = u64, minimum = 0, maximum = 7_776_000, required = false)]
+    grace_seconds: Option<u64>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = RotatedKey)]
+struct Rotated<'a> {
+    #[serde(flatten)]
+    object: KeyObject,
+    /// The full new key, shown this once.
+    key: &'a str,
+    /// The old key as it is now.
+    replaces: KeyObject,
+    /// Until when the old key works.
+    #[schema(value_type = String, format = DateTime)]
+    grace_ends_at: Time,
+}
+
+/// Replaces a key by a new one with the same attributes
+///
+/// Both work until the grace ends. A key that would end sooner anyway keeps its end.
+#[utoipa::path(
+    post,
+    path = "/v1/keys/{id}/rotate",
+    operation_id = "rotate_key",
+    tag = "Keys",
+    params(("id" = uuid::Uuid, Path, description = "Id of the key to replace")),
+    request_body = Body,
+    responses(
+        (status = 201, description = "The new key, with its secret, and the old one", body = Rotated, headers(("location" = String, description = "Path of the new key"))),
+        (status = 409, description = "The key does not work now, so there is nothing to hand over", body = Document, content_type = "application/problem+json"),
+    )
+)]
+pub async fn handle(
+    State(app): State<App>,
+    by: Authenticated,
+    PathId(id): PathId<KeyId>,
+    JsonBody(body): JsonBody<Body>,
+) -> Result<impl IntoResponse, Problem> {
+    let grace = body.grace_seconds.unwrap_or(DEFAULT_GRACE);
+    if grace > MAX_GRACE {
+        let field = FieldError::new("grace_seconds", format!("must be at most {MAX_GRACE}, which is 90 days"));
+        return Err(Error::fields(Code::InvalidRequest, vec![field]).into());
+    }
+    let rotated = rotate_key(&app, &by.origin(), id, Duration::from_secs(grace)).await?;
+    let (now, created) = (app.now(), rotated.new);
+    let (location, tag) = (format!("/v1/keys/{}", created.key.id), of_key(&created.key));
+    let answer = Json(Rotated {
+        object: KeyObject::at(now, created.key),
+        key: created.secret.expose(),
+        replaces: KeyObject::at(now, rotated.old),
+        grace_ends_at: rotated.grace_ends_at,
+    });
+    Ok((StatusCode::CREATED, [(LOCATION, location)], tag, answer.into_response()))
+}

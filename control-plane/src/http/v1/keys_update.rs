@@ -1,0 +1,87 @@
+//! `PATCH /v1/keys/{id}`
+
+use super::super::auth::Authenticated;
+use super::super::body::{JsonBody, given};
+use super::super::etag::{IfMatch, of_key};
+use super::super::problem::{Document, Problem};
+use super::objects::KeyObject;
+use super::{PathId, field, scopes_field};
+use crate::domain::id::KeyId;
+use crate::domain::name::Name;
+use crate::domain::time::Time;
+use crate::error::{Code, Error, FieldError};
+use crate::service::App;
+use crate::service::update_key::{KeyChange, update_key};
+use axum::Json;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = UpdateKey)]
+#[expect(clippy::option_option, reason = "left out, null and a time are three answers")]
+pub struct Body {
+    /// For people.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = String, min_length = 1, max_length = 100, required = false)]
+    name: Option<String>,
+    /// What it may be used for: the whole new list.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Vec<String>, required = false)]
+    scopes: Option<Vec<String>>,
+    /// When it ends, in the future; null for never.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, format = DateTime, required = false)]
+    expires_at: Option<Option<String>>,
+    /// Whether it is switched on. A key that is switched off is refused until it is switched on again.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = bool, required = false)]
+    enabled: Option<bool>,
+}
+
+/// Edits a key
+///
+/// What is left out stays as it is. Of a revoked key only the name can be changed.
+#[utoipa::path(
+    patch,
+    path = "/v1/keys/{id}",
+    operation_id = "update_key",
+    tag = "Keys",
+    params(
+        ("id" = uuid::Uuid, Path, description = "Id of the key"),
+        ("if-match" = Option<String>, Header, description = "The ETag of an earlier answer: the key is changed only if nobody edited it since"),
+    ),
+    request_body = Body,
+    responses(
+        (status = 200, description = "The key", body = KeyObject, headers(("etag" = String, description = "The version of what can be edited"))),
+        (status = 409, description = "The key is revoked", body = Document, content_type = "application/problem+json"),
+        (status = 412, description = "Somebody edited the key meanwhile", body = Document, content_type = "application/problem+json"),
+    )
+)]
+pub async fn handle(
+    State(app): State<App>,
+    by: Authenticated,
+    PathId(id): PathId<KeyId>,
+    IfMatch(expected): IfMatch,
+    JsonBody(body): JsonBody<Body>,
+) -> Result<impl IntoResponse, Problem> {
+    let key = update_key(&app, &by.origin(), id, &expected, parse(&body)?).await?;
+    Ok((of_key(&key), Json(KeyObject::at(app.now(), key))))
+}
+
+fn parse(body: &Body) -> Result<KeyChange, Error> {
+    let mut errors = Vec::new();
+    let name = body.name.as_deref().and_then(|text| field("name", Name::parse(text), &mut errors));
+    let scopes = body.scopes.as_deref().and_then(|texts| scopes_field(texts, &mut errors));
+    let expires_at = body
+        .expires_at
+        .as_ref()
+        .map(|end| end.as_deref().and_then(|text| field("expires_at", Time::parse(text), &mut errors)));
+    let change = KeyChange { name, scopes, expires_at, enabled: body.enabled };
+    if errors.is_empty() && change == KeyChange::default() {
+        errors.push(FieldError::new("body", "must have at least one of name, scopes, expires_at and enabled"));
+    }
+    if errors.is_empty() { Ok(change) } else { Err(Error::fields(Code::InvalidRequest, errors)) }
+}

@@ -1,0 +1,92 @@
+//! Replaces a key by a new one with the same attributes. The old one works on until the grace ends, so that its holders
+//! can change over in their own time.
+//!
+//! The end of the grace is the old key's expiry: proxies know it beforehand, so nothing has to happen when it comes.
+
+use super::create_key::CreatedKey;
+use super::{App, audit};
+use crate::domain::audit::{Action, Origin};
+use crate::domain::id::KeyId;
+use crate::domain::key::{Key, State, Status};
+use crate::domain::secret::Secret;
+use crate::domain::time::Time;
+use crate::error::{Code, Error};
+use crate::store::NewKeyRow;
+use serde_json::json;
+use std::time::Duration;
+
+/// The new key and the one that it replaces.
+#[derive(Debug)]
+pub struct RotatedKey {
+    /// The new key.
+    pub new: CreatedKey,
+    /// The old key as it is now.
+    pub old: Key,
+    /// Until when the old key works.
+    pub grace_ends_at: Time,
+}
+
+/// Rotates a key that works. Without grace the old key is revoked at once; a key that would end within the grace
+/// anyway keeps its end.
+pub async fn rotate_key(app: &App, origin: &Origin, id: KeyId, grace: Duration) -> Result<RotatedKey, Error> {
+    let now = app.now();
+    let new_id = KeyId::generate(now, &*app.random)?;
+    let mut tx = app.store.write().await?;
+    let stored = tx.key(id).await?.ok_or_else(|| Error::not_found("key"))?;
+    let mut old = stored.key;
+    if old.status(now) != Status::Active {
+        return Err(Error::new(Code::KeyNotActive));
+    }
+    let owned = tx.owned_project(old.project_id).await?.ok_or_else(|| Error::internal("a key without a project"))?;
+    let secret = Secret::generate(owned.project.prefixes.of(old.environment), &*app.random)?;
+    let policy = tx.policy(&old.scopes).await?;
+    let new = Key {
+        id: new_id,
+        mask: secret.mask(),
+        created_at: now,
+        last_used_at: None,
+        state: State::Active,
+        ..old.clone()
+    };
+    let row = NewKeyRow {
+        id: new.id,
+        digest: secret.digest(),
+        mask: new.mask.clone(),
+        project: owned.project.no,
+        environment: new.environment,
+        name: new.name.clone(),
+        policy,
+        created_at: now,
+        expires_at: new.expires_at,
+    };
+    tx.insert_key(&row).await?;
+
+    let grace_ends_at = if grace.is_zero() {
+        let revoked = old.state.revoke(now).map_err(Error::internal)?;
+        tx.update_key_state(stored.no, old.state, revoked).await?;
+        old.state = revoked;
+        now
+    } else {
+        let end = old.expires_at.map_or(now.after(grace), |end| end.min(now.after(grace)));
+        if old.expires_at != Some(end) {
+            tx.update_key_terms(stored.no, policy, Some(end)).await?;
+            old.expires_at = Some(end);
+        }
+        end
+    };
+    let account = Some(stored.account);
+    let detail = json!({ "new_key_id": new.id, "grace_ends_at": grace_ends_at });
+    tx.append_audit(&audit(now, origin, Action::RotateKey, old.id.0, account, detail)).await?;
+    let detail = json!({
+        "name": new.name,
+        "key_prefix": new.mask,
+        "project_id": new.project_id,
+        "environment": new.environment.name(),
+        "scopes": new.scopes,
+        "expires_at": new.expires_at,
+        "replaces": old.id,
+    });
+    tx.append_audit(&audit(now, origin, Action::CreateKey, new.id.0, account, detail)).await?;
+    tx.commit().await?;
+    Ok(RotatedKey { new: CreatedKey { key: new, secret }, old, grace_ends_at })
+}
