@@ -294,6 +294,19 @@ async fn claims_that_do_not_hold_are_refused() {
 }
 
 #[tokio::test]
+async fn no_issuer_can_speak_for_another() {
+    let (key_a, key_b) = (Key::es256("k1"), Key::es256("k1"));
+    let (a, b) = (Issuer::start(&[&key_a]).await, Issuer::start(&[&key_b]).await);
+    let entry = |issuer: &Issuer| json!({"issuer": issuer.url, "discovery": true, "audiences": ["authenticated"]});
+    let settings: JwtSettings = serde_json::from_value(json!({"issuers": [entry(&a), entry(&b)]})).unwrap();
+    let verifier = Verifier::new(&settings, environment).unwrap();
+    assert_eq!(verify(&verifier, &key_a.sign(&a.claims(&json!({})))).await.unwrap().issuer, a.url);
+    assert_eq!(verify(&verifier, &key_b.sign(&b.claims(&json!({})))).await.unwrap().issuer, b.url);
+    assert_eq!(verify(&verifier, &key_a.sign(&b.claims(&json!({})))).await, Err(JwtError::BadSignature));
+    assert_eq!(verify(&verifier, &key_b.sign(&a.claims(&json!({})))).await, Err(JwtError::BadSignature));
+}
+
+#[tokio::test]
 async fn a_changed_token_is_refused() {
     let key = Key::es256("k1");
     let issuer = Issuer::start(&[&key]).await;
@@ -496,16 +509,20 @@ async fn an_issuer_that_cannot_be_trusted_to_be_itself_gives_no_keys() {
     let origin = issuer.url.trim_end_matches("/auth/v1").to_owned();
     let discovery = |issuer: &str, keys: &str| Answer::Json(json!({"issuer": issuer, "jwks_uri": keys}), "");
     let fine = discovery(&issuer.url, &issuer.keys_url());
+    // This address leads to the very same server, but does not say that it stays on this machine.
+    let anywhere = |url: &str| url.replace("127.0.0.1", "0.0.0.0");
+    let too_long = json!({"issuer": issuer.url, "jwks_uri": issuer.keys_url(), "pad": "x".repeat(300 * 1024)});
+    issuer.answer("/moved", fine);
     for bad in [
         discovery("https://other.example", &issuer.keys_url()),
         discovery(&format!("{}/", issuer.url), &issuer.keys_url()),
-        discovery(&issuer.url, "http://192.0.2.1/keys"),
+        discovery(&issuer.url, &anywhere(&issuer.keys_url())),
         discovery(&issuer.url, "file:///keys"),
         Answer::Json(json!({"issuer": issuer.url}), ""),
-        Answer::Json(json!("x".repeat(300 * 1024)), ""),
+        Answer::Json(too_long, ""),
         Answer::Status(404),
         Answer::Redirect(origin.replace("http:", "https:")),
-        Answer::Redirect("http://192.0.2.1/".to_owned()),
+        Answer::Redirect(format!("{}/moved", anywhere(&origin))),
         Answer::Redirect(DISCOVERY.to_owned()),
     ] {
         issuer.answer(DISCOVERY, bad);
@@ -514,7 +531,6 @@ async fn an_issuer_that_cannot_be_trusted_to_be_itself_gives_no_keys() {
         assert!(error.is_transient());
     }
     assert_eq!(issuer.readings(), 0);
-    issuer.answer("/moved", fine);
     issuer.answer(DISCOVERY, Answer::Redirect("/moved".to_owned()));
     assert!(verify(&issuer.verifier(&json!({})), &token).await.is_ok());
 }
