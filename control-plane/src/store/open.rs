@@ -29,6 +29,9 @@ const RESTORED: i64 = 1;
 
 /// Readers at once. A read is short; more would only wait for the two or four cores of a small machine.
 const READERS: u32 = 8;
+/// How often, and with what pause, the lock of the data folder is tried.
+const LOCK_ATTEMPTS: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(25);
 /// How long a statement or a transaction waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -61,11 +64,16 @@ impl DataDir {
         let file = path.join(LOCK_FILE);
         let io = |source| OpenError::Io { path: file.clone(), source };
         let lock = private_file(&file).map_err(io)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), lock }),
-            Err(TryLockError::WouldBlock) => Err(OpenError::Locked(path.to_owned())),
-            Err(TryLockError::Error(source)) => Err(io(source)),
+        // A moment's patience: a child that another thread is just starting holds our files until its program runs, and a
+        // predecessor may be on its way out.
+        for _ in 0..LOCK_ATTEMPTS {
+            match lock.try_lock() {
+                Ok(()) => return Ok(Self { path: path.to_owned(), lock }),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::Error(source)) => return Err(io(source)),
+            }
         }
+        Err(OpenError::Locked(path.to_owned()))
     }
 
     /// Whether the folder has a database.
