@@ -5,6 +5,7 @@ mod flows {
     mod connection;
     mod fixture;
 
+    mod changes;
     mod command_line;
     mod crash;
     mod hostile_requests;
