@@ -7,6 +7,7 @@ mod config;
 mod doctor;
 mod init;
 mod openapi;
+mod place;
 mod restore;
 mod secrets;
 mod serve;

@@ -4,6 +4,7 @@
 //! database; requests are taken only when the database is open; and on the way out waiting polls are answered before
 //! the database is closed.
 
+use super::place::Place;
 use super::{Failure, secrets};
 use crate::domain::random::SystemRandom;
 use crate::domain::secret::Secret;
@@ -12,11 +13,10 @@ use crate::http;
 use crate::service::initialize::{FirstCredentials, add_first_proxy_token, initialize};
 use crate::service::workers::Workers;
 use crate::service::{App, sweep};
-use crate::settings::{self, Overrides, Settings};
+use crate::settings::{self, Settings};
 use crate::store::{DataDir, OpenError, Store};
 use axum::Router;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -30,25 +30,14 @@ const SWEEP: Duration = Duration::from_mins(1);
 /// Run the control plane
 #[derive(clap::Args, Debug)]
 pub struct Serve {
-    /// Folder of the database [default: keyplane-data]
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
-    /// Address of the management API [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR")]
-    listen: Option<SocketAddr>,
-    /// Address that proxies sync with [default: 127.0.0.1:8081]
-    #[arg(long, value_name = "ADDR")]
-    sync_listen: Option<SocketAddr>,
-    /// Settings file [default: keyplane.toml in the data folder, if it is there]
-    #[arg(long, value_name = "FILE", env = "KEYPLANE_CONFIG")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
 }
 
 impl Serve {
     /// Runs the command.
     pub fn run(self) -> Result<(), Failure> {
-        let Self { data_dir, listen, sync_listen, config } = self;
-        let (settings, unknown) = settings::load(&Overrides { config, data_dir, listen, sync_listen })?;
+        let (settings, unknown) = settings::load(&self.place.into())?;
         start_log(&settings.log)?;
         for name in unknown {
             tracing::warn!(name, "this environment variable is no setting of keyplane");

@@ -2,7 +2,8 @@
 
 use proxy_wasm::types;
 
-// The filter's own file: its crate is built for WebAssembly only.
+// The filter's own file, because its crate is built for WebAssembly only. Of it the numbers are compared; the calls are not
+// used here, and their documentation is the filter's.
 #[allow(dead_code, missing_docs)]
 #[path = "../../../filter/src/abi.rs"]
 mod abi;

@@ -3,16 +3,15 @@
 mod findings;
 mod probe;
 
+use super::place::Place;
 use super::{Failure, secrets};
 use crate::domain::secret::Secret;
 use crate::domain::time::{Clock as _, SystemClock};
-use crate::settings::{self, Overrides, Settings};
+use crate::settings::{self, Settings};
 use crate::store::examine;
 use findings::{Finding, Level};
 use probe::Port;
 use std::io::Write as _;
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long a worker that lags may take to catch up before it is told of.
@@ -21,18 +20,8 @@ const CATCH_UP: Duration = Duration::from_secs(1);
 /// Check the database, the machine and the proxies; exit code 1 if something is wrong
 #[derive(clap::Args, Debug)]
 pub struct Doctor {
-    /// Folder of the database [default: keyplane-data]
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
-    /// Address of the management API [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR")]
-    listen: Option<SocketAddr>,
-    /// Address that proxies sync with [default: 127.0.0.1:8081]
-    #[arg(long, value_name = "ADDR")]
-    sync_listen: Option<SocketAddr>,
-    /// Settings file [default: keyplane.toml in the data folder, if it is there]
-    #[arg(long, value_name = "FILE", env = "KEYPLANE_CONFIG")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
     /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
@@ -41,8 +30,8 @@ pub struct Doctor {
 impl Doctor {
     /// Runs the command.
     pub fn run(self) -> Result<(), Failure> {
-        let Self { data_dir, listen, sync_listen, config, json } = self;
-        let (settings, _) = settings::load(&Overrides { config, data_dir, listen, sync_listen })?;
+        let Self { place, json } = self;
+        let (settings, _) = settings::load(&place.into())?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let findings = runtime.block_on(look(&settings, credential()?.as_ref()));
         let failed = findings.iter().filter(|finding| finding.level == Level::Fail).count();
