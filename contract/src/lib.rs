@@ -5,6 +5,8 @@
 //! ([`sync`]). It has no clock, no random source and no I/O, so that everything in it can be tested by value.
 //! The bytes are described in `docs/protocol.md` and pinned by the golden vectors in `contract/vectors`.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
 pub mod base62;
 pub mod code;
 pub mod digest;
