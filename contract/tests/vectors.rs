@@ -8,8 +8,8 @@ use keyplane_contract::digest::Digest;
 use keyplane_contract::id::Id;
 use keyplane_contract::key::{self, KeyParts, Prefix};
 use keyplane_contract::sync::{
-    Account, Environment, Gone, Key, KeyState, Page, PageWriter, Policy, Project, Record, SyncError, UsageBatch,
-    UsageRecord, UsageWriter, User,
+    Account, Environment, Gone, Key, KeyState, Page, PageWriter, Policy, Project, Record, SourceUsage, SourcesRecord,
+    SyncError, UsageBatch, UsageRecord, UsageWriter, User,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ fn records() -> Vec<Record<'static>> {
         expires_at: 1_893_456_000_000,
         environment: Environment::Live,
         state: KeyState::Active,
-        flags: 0x0001,
+        flags: Key::REPORT_SOURCES,
     };
     vec![
         Record::Account(Account { revision: 1, id: Id([0xac; 16]), no: 2, suspended: true }),
@@ -105,7 +105,12 @@ fn usage_is_written_and_read_as_ever() {
     let mut writer = UsageWriter::new(Id([0xd0; 16]), 42);
     assert!(writer.push(Id([0xa1; 16]), 1_700_000_000_123, [(Reason::Allowed, 7), (Reason::Expired, 1)]));
     assert!(writer.push(Id([0xa2; 16]), 1_700_000_000_456, []));
-    let kept = golden("usage.json", &json!({ "batch": hex(&writer.finish()) }));
+    // Below, the same with a record that came later: what an older writer sends stays as it was.
+    let batch = writer.finish();
+    let mut writer = UsageWriter::new(Id([0xd0; 16]), 43);
+    assert!(writer.push(Id([0xa1; 16]), 1_700_000_000_456, [(Reason::Allowed, 5)]));
+    assert!(writer.push_sources(Id([0xa1; 16]), sources()));
+    let kept = golden("usage.json", &json!({ "batch": hex(&batch), "with_sources": hex(&writer.finish()) }));
     let batch = UsageBatch::decode(&unhex(kept["batch"].as_str().unwrap())).unwrap();
     let counts = vec![(Reason::Allowed, 7), (Reason::Expired, 1)];
     let expected = UsageBatch {
@@ -115,8 +120,21 @@ fn usage_is_written_and_read_as_ever() {
             UsageRecord { key: Id([0xa1; 16]), last_seen: 1_700_000_000_123, counts },
             UsageRecord { key: Id([0xa2; 16]), last_seen: 1_700_000_000_456, counts: vec![] },
         ],
+        sources: vec![],
     };
     assert_eq!(batch, expected);
+    let batch = UsageBatch::decode(&unhex(kept["with_sources"].as_str().unwrap())).unwrap();
+    assert_eq!(batch.sources, [SourcesRecord { key: Id([0xa1; 16]), sources: sources().to_vec() }]);
+    assert_eq!((batch.sequence, batch.records.len()), (43, 1));
+}
+
+fn sources() -> [SourceUsage; 3] {
+    let of = |address, count| SourceUsage { address, count, last_seen: 1_700_000_000_456 };
+    [
+        of("::ffff:192.0.2.7".parse::<std::net::Ipv6Addr>().unwrap().octets(), 2),
+        of("2001:db8::7".parse::<std::net::Ipv6Addr>().unwrap().octets(), 1),
+        of(SourceUsage::OTHER, 2),
+    ]
 }
 
 #[test]
@@ -218,6 +236,56 @@ proptest! {
         let page = Page::decode(&bytes).unwrap();
         prop_assert_eq!(page.records().collect::<Result<Vec<_>, _>>().unwrap(), vec![Record::Key(key)]);
     }
+}
+
+proptest! {
+    #[test]
+    fn every_usage_batch_reads_back(
+        sequence in 1_u64..,
+        counts in proptest::collection::vec((any::<[u8; 16]>(), any::<u64>(), proptest::collection::vec((0_u8..11, any::<u32>()), 0..11)), 0..20),
+        sources in proptest::collection::vec((any::<[u8; 16]>(), proptest::collection::vec((any::<[u8; 16]>(), any::<u32>(), any::<u64>()), 0..20)), 0..20),
+    ) {
+        let mut writer = UsageWriter::new(EPOCH, sequence);
+        let mut expected = UsageBatch { worker: EPOCH, sequence, records: Vec::new(), sources: Vec::new() };
+        for (key, last_seen, counts) in counts {
+            let counts: Vec<_> = counts.into_iter().map(|(reason, count)| (Reason::from_number(reason).unwrap(), count)).collect();
+            prop_assert!(writer.push(Id(key), last_seen, counts.iter().copied()));
+            expected.records.push(UsageRecord { key: Id(key), last_seen, counts });
+        }
+        for (key, sources) in sources {
+            let of = |(address, count, last_seen)| SourceUsage { address, count, last_seen };
+            let sources: Vec<_> = sources.into_iter().map(of).collect();
+            prop_assert!(writer.push_sources(Id(key), sources.iter().copied()));
+            expected.sources.push(SourcesRecord { key: Id(key), sources });
+        }
+        prop_assert_eq!(UsageBatch::decode(&writer.finish()), Ok(expected));
+    }
+}
+
+#[test]
+fn a_record_of_sources_that_is_cut_short_is_refused() {
+    let mut writer = UsageWriter::new(EPOCH, 1);
+    assert!(writer.push_sources(Id([1; 16]), sources()));
+    let good = writer.finish();
+    let mut bytes = good[..good.len() - 4].to_vec();
+    // One more source than there is.
+    bytes[36 + 4 + 16] += 1;
+    let checksum = crc32fast::hash(&bytes);
+    bytes.extend_from_slice(&checksum.to_le_bytes());
+    assert_eq!(UsageBatch::decode(&bytes), Err(SyncError::Record { kind: 129 }));
+}
+
+#[test]
+fn a_full_batch_refuses_the_record_and_stays_whole() {
+    let mut writer = UsageWriter::new(EPOCH, 1);
+    let mut taken = 0_u64;
+    while writer.push_sources(Id(u128::from(taken).to_be_bytes()), sources()) {
+        taken += 1;
+    }
+    assert!(!writer.push_sources(Id([1; 16]), sources()));
+    let bytes = writer.finish();
+    assert!(bytes.len() <= keyplane_contract::sync::MAX_BYTES);
+    assert_eq!(UsageBatch::decode(&bytes).unwrap().sources.len() as u64, taken);
 }
 
 #[test]

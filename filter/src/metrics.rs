@@ -10,6 +10,7 @@ pub struct Metrics {
     sync_faults: [Option<u32>; SyncFault::ALL.len()],
     gauges: [Option<u32>; Gauge::ALL.len()],
     usage_lost: Option<u32>,
+    sources_lost: Option<u32>,
 }
 
 /// What goes up and down. Each worker sets the same gauge, so the value is the last worker's.
@@ -54,6 +55,7 @@ impl Metrics {
             sync_faults: SyncFault::ALL.map(|fault| counter(&format!("keyplane_sync_faults_{}", fault.name()))),
             gauges: Gauge::ALL.map(|gauge| abi::define_metric(MetricType::Gauge, gauge.name()).ok()),
             usage_lost: counter("keyplane_usage_lost"),
+            sources_lost: counter("keyplane_sources_lost"),
         }
     }
 
@@ -71,6 +73,11 @@ impl Metrics {
     /// Counts uses that could not be kept.
     pub fn usage_lost(&self, lost: u64) {
         count(Some(&self.usage_lost), i64::try_from(lost).unwrap_or(i64::MAX));
+    }
+
+    /// Counts uses whose source could not be kept.
+    pub fn sources_lost(&self, lost: u64) {
+        count(Some(&self.sources_lost), i64::try_from(lost).unwrap_or(i64::MAX));
     }
 
     /// Sets a gauge.

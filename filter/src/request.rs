@@ -6,9 +6,8 @@
 use crate::abi::{self, Action, MapType};
 use keyplane_contract::code::Reason;
 use keyplane_contract::header;
-use keyplane_contract::id::Id;
 use keyplane_filter_engine::credential::Credential;
-use keyplane_filter_engine::decision::{Principal, Verdict, decide};
+use keyplane_filter_engine::decision::{Principal, UsedKey, Verdict, decide};
 use keyplane_filter_engine::headers::{HeaderBlock, is_owned};
 use keyplane_filter_engine::refusal;
 use keyplane_filter_engine::table::Table;
@@ -16,7 +15,7 @@ use keyplane_filter_engine::table::Table;
 /// What became of a request: the reason, and the key if one was recognised.
 pub struct Outcome {
     pub reason: Reason,
-    pub key: Option<Id>,
+    pub key: Option<UsedKey>,
 }
 
 impl Outcome {
@@ -47,7 +46,7 @@ pub fn handle(table: Option<&Table>, forward_credential: bool) -> Outcome {
         Verdict::Allow(principal) => {
             let passed_on = strip(&credential, forward_credential).and_then(|()| identify(&principal));
             let reason = if passed_on.is_ok() { Reason::Allowed } else { Reason::Fault };
-            Outcome { reason, key: Some(principal.key) }
+            Outcome { reason, key: Some(principal.used_key()) }
         }
     }
 }

@@ -9,6 +9,7 @@ use keyplane_contract::header;
 use keyplane_contract::id::Id;
 use keyplane_contract::sync::MAX_BYTES;
 use keyplane_filter_engine::config::Config;
+use keyplane_filter_engine::sources::parse_address;
 use keyplane_filter_engine::sync::{Poll, PollAnswer, Progress, Sync, SyncFault};
 use keyplane_filter_engine::usage::Usage;
 use std::collections::VecDeque;
@@ -40,6 +41,7 @@ pub struct Root {
     sync: Sync,
     usage: Usage,
     usage_lost: u64,
+    sources_lost: u64,
     metrics: Metrics,
     poll_token: Option<u32>,
     usage_token: Option<u32>,
@@ -80,6 +82,7 @@ impl Root {
             sync: Sync::new(&config.control_plane, now, seed),
             usage: Usage::new(Id(*worker)),
             usage_lost: 0,
+            sources_lost: 0,
             metrics: Metrics::define(),
             poll_token: None,
             usage_token: None,
@@ -97,7 +100,7 @@ impl Root {
     pub fn take_over(&mut self, old: Self) {
         self.held.extend(old.held);
         (self.worker, self.usage, self.usage_token) = (old.worker, old.usage, old.usage_token);
-        self.usage_lost = old.usage_lost;
+        (self.usage_lost, self.sources_lost) = (old.usage_lost, old.sources_lost);
     }
 
     /// Decides a request whose headers have just arrived.
@@ -127,11 +130,16 @@ impl Root {
         true
     }
 
-    /// Counts a decision, and the use of the key if one was recognised.
+    /// Counts a decision about the request of the effective context, and the use of the key if one was recognised.
     fn count(&mut self, outcome: &Outcome) {
         self.metrics.decided(outcome.reason);
         if let Some(key) = outcome.key {
-            self.usage.count(key, outcome.reason, self.now);
+            self.usage.count(key.id, outcome.reason, self.now);
+            // Asking the host takes time, so only for the few keys that are being replaced.
+            if key.reports_sources {
+                let address = parse_address(&abi::property(b"source\0address").unwrap_or_default());
+                self.usage.count_source(key.id, address, self.now);
+            }
         }
     }
 
@@ -195,9 +203,10 @@ impl Root {
 
     /// Sends the batch of usage that is due, if any.
     fn send_usage(&mut self) {
-        let lost = self.usage.lost();
+        let (lost, sources_lost) = (self.usage.lost(), self.usage.sources_lost());
         self.metrics.usage_lost(lost - self.usage_lost);
-        self.usage_lost = lost;
+        self.metrics.sources_lost(sources_lost - self.sources_lost);
+        (self.usage_lost, self.sources_lost) = (lost, sources_lost);
         let Some(batch) = self.usage.due(self.now) else { return };
         match self.call("POST", b"/sync/v1/usage", &batch, USAGE_TIMEOUT_MILLISECONDS) {
             Ok(token) => self.usage_token = Some(token),

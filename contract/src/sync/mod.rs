@@ -19,7 +19,7 @@ pub mod usage;
 
 pub use page::{Page, PageHeader, PageWriter};
 pub use record::{Account, Environment, Gone, Key, KeyState, Policy, Project, Record, User};
-pub use usage::{UsageBatch, UsageRecord, UsageWriter};
+pub use usage::{SourceUsage, SourcesRecord, UsageBatch, UsageRecord, UsageWriter};
 
 /// The format's version. A reader refuses another.
 pub const VERSION: u8 = 1;

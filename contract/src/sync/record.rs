@@ -109,6 +109,8 @@ pub struct Key {
 impl Key {
     /// The critical half of [`Key::flags`]. This version knows none of them.
     pub const CRITICAL_FLAGS: u16 = 0xff00;
+    /// Proxies report from which source addresses the key is used. It only informs: a filter that does not know it reports none.
+    pub const REPORT_SOURCES: u16 = 0x0001;
 }
 
 /// A key that has left the table for good: a revoked key past its retention.

@@ -23,6 +23,17 @@ pub struct Principal<'t> {
     pub environment: Environment,
     /// Scopes joined by spaces; empty for none.
     pub scopes: &'t str,
+    /// Whether the control plane wants to know where its requests come from.
+    pub reports_sources: bool,
+}
+
+/// The key that a request presented, for its usage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsedKey {
+    /// Its id.
+    pub id: Id,
+    /// Whether the control plane wants to know from where it is used.
+    pub reports_sources: bool,
 }
 
 /// What becomes of a request.
@@ -35,13 +46,21 @@ pub enum Verdict<'t> {
         /// Why.
         reason: Reason,
         /// Whose.
-        key: Option<Id>,
+        key: Option<UsedKey>,
     },
 }
 
 impl Verdict<'_> {
     const fn refuse(reason: Reason) -> Self {
         Self::Refuse { reason, key: None }
+    }
+}
+
+impl Principal<'_> {
+    /// The key, for its usage.
+    #[must_use]
+    pub const fn used_key(&self) -> UsedKey {
+        UsedKey { id: self.key, reports_sources: self.reports_sources }
     }
 }
 
@@ -58,7 +77,10 @@ pub fn decide<'t>(credential: &Credential<'_>, table: Option<&'t Table>, now: im
     let Some(entry) = table.keys.get(&Digest::of(secret)) else { return Verdict::refuse(Reason::Unknown) };
     match check(entry, table, now) {
         Ok(principal) => Verdict::Allow(principal),
-        Err(reason) => Verdict::Refuse { reason, key: Some(entry.id()) },
+        Err(reason) => {
+            let key = UsedKey { id: entry.id(), reports_sources: entry.reports_sources() };
+            Verdict::Refuse { reason, key: Some(key) }
+        }
     }
 }
 
@@ -98,6 +120,7 @@ fn principal<'t>(entry: &Entry, table: &'t Table) -> Option<Principal<'t>> {
         user: user.map(|user| user.id),
         environment: entry.environment(),
         scopes,
+        reports_sources: entry.reports_sources(),
     })
 }
 
@@ -155,6 +178,7 @@ mod tests {
             user: None,
             environment: Environment::Test,
             scopes: "read write",
+            reports_sources: false,
         };
         assert_eq!(decide(&credential, Some(&table), || NOW), Verdict::Allow(expected));
     }

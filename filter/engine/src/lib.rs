@@ -12,6 +12,7 @@
 //! * [`refusal`]: the answer that a refused caller gets
 //! * [`sync`]: the state machine that keeps the table up to date
 //! * [`usage`]: counting uses and sending them in batches
+//! * [`sources`]: where the keys that are being replaced are used from
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
@@ -20,6 +21,7 @@ pub mod credential;
 pub mod decision;
 pub mod headers;
 pub mod refusal;
+pub mod sources;
 pub mod sync;
 pub mod table;
 pub mod usage;

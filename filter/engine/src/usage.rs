@@ -4,6 +4,7 @@
 //! with the same sequence number are sent again, while new counts gather for the next one. What is gathered is bounded:
 //! beyond [`MAX_KEYS`] keys further ones are not counted, and the loss itself is.
 
+use crate::sources::Sources;
 use keyplane_contract::code::Reason;
 use keyplane_contract::id::Id;
 use keyplane_contract::sync::UsageWriter;
@@ -57,6 +58,7 @@ pub struct Usage {
     worker: Id,
     sequence: u64,
     counts: HashMap<Id, Counts, BuildHasherDefault<IdHasher>>,
+    sources: Sources,
     pending: Option<Pending>,
     flush_at: u64,
     lost: u64,
@@ -66,7 +68,15 @@ impl Usage {
     /// Nothing counted yet. `worker` is new for each VM, so that its sequence may begin at 1.
     #[must_use]
     pub fn new(worker: Id) -> Self {
-        Self { worker, sequence: 0, counts: HashMap::default(), pending: None, flush_at: 0, lost: 0 }
+        Self {
+            worker,
+            sequence: 0,
+            counts: HashMap::default(),
+            sources: Sources::default(),
+            pending: None,
+            flush_at: 0,
+            lost: 0,
+        }
     }
 
     /// Counts a decision about a known key. `now` in milliseconds since 1970 UTC; a second of lateness does no harm.
@@ -82,10 +92,21 @@ impl Usage {
         }
     }
 
+    /// Counts where a key was used from, beside [`Usage::count`] and only for keys that report it. `address` as [`crate::sources::parse_address`] gives it.
+    pub fn count_source(&mut self, key: Id, address: [u8; 16], now: u64) {
+        self.sources.count(key, address, now);
+    }
+
     /// How many uses were not counted because too many keys were in use.
     #[must_use]
     pub const fn lost(&self) -> u64 {
         self.lost
+    }
+
+    /// How many uses were counted without their source because too many keys report theirs.
+    #[must_use]
+    pub const fn sources_lost(&self) -> u64 {
+        self.sources.lost()
     }
 
     /// The batch to send now, if one is due. The caller then tells [`Usage::answered`].
@@ -102,7 +123,7 @@ impl Usage {
     }
 
     fn next_batch(&mut self, now: u64) -> Option<Pending> {
-        if self.counts.is_empty() || now < self.flush_at {
+        if (self.counts.is_empty() && self.sources.is_empty()) || now < self.flush_at {
             return None;
         }
         self.flush_at = now + FLUSH_MILLISECONDS;
@@ -113,6 +134,11 @@ impl Usage {
             let by_reason = Reason::ALL.into_iter().zip(counts.by_reason).filter(|(_, count)| *count > 0);
             full = full || !writer.push(*key, counts.last_seen, by_reason);
             full
+        });
+        // After the counts, which matter more: what has no room waits for the next batch.
+        self.sources.drain(|key, sources| {
+            full = full || !writer.push_sources(key, sources.iter().copied());
+            !full
         });
         Some(Pending { bytes: writer.finish(), due_at: now })
     }
@@ -159,6 +185,20 @@ mod tests {
         assert_eq!((second.sequence, second.records[0].last_seen), (2, 200));
         usage.answered(answered, true);
         assert!(usage.due(60_000).is_none());
+    }
+
+    #[test]
+    fn sources_go_with_the_counts_of_their_batch() {
+        let mut usage = Usage::new(Id([1; 16]));
+        usage.count(KEY, Reason::Allowed, 10);
+        usage.count_source(KEY, [7; 16], 10);
+        let batch = decode(&usage.due(100).unwrap());
+        assert_eq!((batch.records.len(), batch.sources.len()), (1, 1));
+        assert_eq!((batch.sources[0].key, batch.sources[0].sources[0].address), (KEY, [7; 16]));
+        usage.answered(100, true);
+        usage.count(KEY, Reason::Allowed, 200);
+        let batch = decode(&usage.due(10_000).unwrap());
+        assert_eq!((batch.records.len(), batch.sources.len()), (1, 0), "told once");
     }
 
     #[test]

@@ -1,13 +1,17 @@
 //! Usage batches: every use is counted once, whatever happens to the answers.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
-use keyplane_contract::{code::Reason, id::Id, sync::UsageBatch};
-use keyplane_tests::host::Answer;
+use keyplane_contract::{
+    code::Reason,
+    id::Id,
+    sync::{Key, KeyState, SourceUsage, UsageBatch},
+};
+use keyplane_tests::host::{Answer, Verdict};
 
 use super::{
     bench::Bench,
-    control_plane::{ControlPlane, TOKEN, key_id},
+    control_plane::{ControlPlane, TOKEN, key_id, secret},
 };
 
 fn plane() -> ControlPlane {
@@ -52,6 +56,84 @@ fn uses_are_sent_by_key_and_outcome_with_the_last_time() {
     let poll = bench.poll();
     let worker = Id::parse(poll.header("x-keyplane-worker").as_bytes());
     assert_eq!(worker, Some(batch.worker));
+}
+
+/// Sends a request with the key of this number from this address, as Envoy writes it.
+fn from(bench: &mut Bench, number: u64, address: &str) -> Verdict {
+    let headers = [(":method", "GET"), (":path", "/"), (":authority", "a"), ("x-api-key", &secret(number))];
+    let stream = bench.vm.stream(bench.root, &headers).unwrap();
+    bench.vm.set_stream_property(stream, &["source", "address"], address).unwrap();
+    bench.vm.request_headers(stream, true).unwrap();
+    bench.verdict(stream)
+}
+
+fn mapped(text: &str) -> [u8; 16] {
+    match text.parse::<IpAddr>().unwrap() {
+        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+        IpAddr::V6(address) => address.octets(),
+    }
+}
+
+#[test]
+fn a_key_that_is_being_replaced_tells_where_it_is_used_from_and_no_other_does() {
+    let mut plane = plane();
+    plane.issue_with(3, |key| key.flags = Key::REPORT_SOURCES);
+    plane.issue_with(4, |key| (key.flags, key.state) = (Key::REPORT_SOURCES, KeyState::Revoked));
+    let mut bench = Bench::synced(&plane);
+    let asked = |bench: &Bench| bench.vm.hostcalls().get("proxy_get_property").copied();
+    let before = asked(&bench);
+    assert_eq!(from(&mut bench, 1, "192.0.2.1:1"), Verdict::Allowed);
+    assert_eq!(asked(&bench), before, "a usual key must not pay for it");
+    for address in ["192.0.2.7:1", "192.0.2.7:2", "[2001:db8::7]:1", "/run/app.sock"] {
+        assert_eq!(from(&mut bench, 3, address), Verdict::Allowed);
+    }
+    assert!(matches!(from(&mut bench, 4, "192.0.2.9:1"), Verdict::Refused(_)), "and is told although it is refused");
+    let now = bench.host.clock_ns() / 1_000_000;
+    let (_, batch) = bench.usage();
+    let mut found = BTreeMap::new();
+    for record in &batch.sources {
+        for source in &record.sources {
+            assert!((now.saturating_sub(1000)..=now).contains(&source.last_seen));
+            found.insert((record.key, source.address), source.count);
+        }
+    }
+    let expected = [
+        ((key_id(3), mapped("192.0.2.7")), 2),
+        ((key_id(3), mapped("2001:db8::7")), 1),
+        ((key_id(3), SourceUsage::OTHER), 1),
+        ((key_id(4), mapped("192.0.2.9")), 1),
+    ];
+    assert_eq!(found, expected.into_iter().collect());
+}
+
+#[test]
+fn a_key_from_everywhere_takes_bounded_room_and_every_use_is_counted() {
+    let mut plane = plane();
+    plane.issue_with(3, |key| key.flags = Key::REPORT_SOURCES);
+    let mut bench = Bench::synced(&plane);
+    for last in 1..=50 {
+        assert_eq!(from(&mut bench, 3, &format!("192.0.2.{last}:1")), Verdict::Allowed);
+    }
+    let (_, batch) = bench.usage();
+    let sources = &batch.sources[0].sources;
+    assert_eq!(sources.len(), 9, "8 addresses and all others");
+    let other = sources.iter().find(|source| source.address == SourceUsage::OTHER).unwrap();
+    assert_eq!((other.count, sources.iter().map(|source| source.count).sum::<u32>()), (42, 50));
+}
+
+#[test]
+fn a_request_that_was_held_tells_its_own_source() {
+    let mut plane = ControlPlane::new(1);
+    plane.issue_with(3, |key| key.flags = Key::REPORT_SOURCES);
+    let mut bench = Bench::new();
+    for last in 1..=2 {
+        assert_eq!(from(&mut bench, 3, &format!("192.0.2.{last}:1")), Verdict::Held);
+    }
+    bench.catch_up(&plane);
+    let (_, batch) = bench.usage();
+    let mut found: Vec<_> = batch.sources[0].sources.iter().map(|source| (source.address, source.count)).collect();
+    found.sort_unstable();
+    assert_eq!(found, [(mapped("192.0.2.1"), 1), (mapped("192.0.2.2"), 1)]);
 }
 
 #[test]

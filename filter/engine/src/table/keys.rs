@@ -40,9 +40,13 @@ pub struct Entry {
     policy: u32,
     expires_low: u32,
     expires_high: u16,
-    environment: Environment,
+    marks: u8,
     state: EntryState,
 }
+
+/// Bits of [`Entry::marks`].
+const MARK_TEST: u8 = 1;
+const MARK_REPORT_SOURCES: u8 = 2;
 
 /// The key's state, and whether this filter understands all of its restrictions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,6 +59,7 @@ impl Entry {
     fn from_row(key: &Key) -> Self {
         // 48 bits of milliseconds end in the year 10889; a later time is as good as that one.
         let expires_at = key.expires_at.min((1 << 48) - 1);
+        let mark = |set: bool, mark: u8| if set { mark } else { 0 };
         Self {
             digest: *key.digest.as_bytes(),
             id: key.id,
@@ -63,7 +68,8 @@ impl Entry {
             policy: key.policy,
             expires_low: u32::try_from(expires_at & u64::from(u32::MAX)).unwrap_or(u32::MAX),
             expires_high: u16::try_from(expires_at >> 32).unwrap_or(u16::MAX),
-            environment: key.environment,
+            marks: mark(key.environment == Environment::Test, MARK_TEST)
+                | mark(key.flags & Key::REPORT_SOURCES != 0, MARK_REPORT_SOURCES),
             state: if key.flags & Key::CRITICAL_FLAGS == 0 {
                 EntryState::Known(key.state)
             } else {
@@ -106,7 +112,13 @@ impl Entry {
     /// `live` or `test`.
     #[must_use]
     pub const fn environment(&self) -> Environment {
-        self.environment
+        if self.marks & MARK_TEST == 0 { Environment::Live } else { Environment::Test }
+    }
+
+    /// Whether the control plane wants to know from where it is used.
+    #[must_use]
+    pub const fn reports_sources(&self) -> bool {
+        self.marks & MARK_REPORT_SOURCES != 0
     }
 
     /// Its state; `None` when it has a restriction that this filter does not know.
@@ -459,6 +471,19 @@ mod tests {
         assert!(table.upsert(&critical) && table.upsert(&informing));
         assert_eq!(table.get(&critical.digest).unwrap().state(), None);
         assert_eq!(table.get(&informing.digest).unwrap().state(), Some(KeyState::Active));
+    }
+
+    #[test]
+    fn environment_and_flag_share_a_byte_and_stay_apart() {
+        let mut table = KeyTable::new(1);
+        for (number, environment, flags) in
+            [(1, Environment::Live, 0), (2, Environment::Test, 0), (3, Environment::Live, 1), (4, Environment::Test, 1)]
+        {
+            let key = Key { environment, flags, ..key(number, KeyState::Active) };
+            assert!(table.upsert(&key));
+            let entry = table.get(&key.digest).unwrap();
+            assert_eq!((entry.environment(), entry.reports_sources()), (environment, flags == 1));
+        }
     }
 
     proptest! {
