@@ -117,6 +117,19 @@ pub async fn handle(State(app): State<App>, by: Authenticated) -> Result<impl In
         family(&mut text, name, "gauge", help);
         let _ = writeln!(text, "{name} {value}");
     }
+    let writes = app.store.writes();
+    let counters = [
+        ("keyplane_database_operations_total", "Operations that were committed.", writes.operations),
+        (
+            "keyplane_database_commits_total",
+            "Commits that this took: operations at the same time share one.",
+            writes.commits,
+        ),
+    ];
+    for (name, help, value) in counters {
+        family(&mut text, name, "counter", help);
+        let _ = writeln!(text, "{name} {value}");
+    }
     family(&mut text, "keyplane_build_info", "gauge", "Always 1; its label is the version that runs.");
     let _ = writeln!(text, "keyplane_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
     REQUESTS.write(&mut text);

@@ -14,7 +14,11 @@ pub async fn revoke_key(app: &App, origin: &Origin, id: KeyId) -> Result<Key, Er
     let stored = tx.key(id).await?.ok_or_else(|| Error::not_found("key"))?;
     let state = match stored.key.state.revoke(now) {
         Ok(state) => state,
-        Err(TransitionError::AlreadyRevoked) => return Ok(stored.key),
+        Err(TransitionError::AlreadyRevoked) => {
+            // The revoking that was seen here may not be on the disk yet.
+            tx.commit().await?;
+            return Ok(stored.key);
+        }
         Err(error) => return Err(Error::internal(error)),
     };
     tx.update_key_state(stored.no, stored.key.state, state).await?;

@@ -78,12 +78,10 @@ pub async fn update_key(
         let action = if new.state == State::Disabled { Action::DisableKey } else { Action::EnableKey };
         entries.push((action, json!({ "name": new.name, "key_prefix": new.mask })));
     }
-    if entries.is_empty() {
-        return Ok(new);
-    }
     for (action, detail) in entries {
         tx.append_audit(&audit(now, origin, action, id.0, Some(stored.account), detail)).await?;
     }
+    // Also when nothing changed: that it is so may not be on the disk yet.
     tx.commit().await?;
     Ok(new)
 }

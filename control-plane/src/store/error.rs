@@ -1,6 +1,7 @@
 //! What can go wrong with the database: while it is opened, for the operator to read, and while it is used.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The database could not be opened or made. Every text is a sentence for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +80,15 @@ pub enum StoreError {
         /// The column.
         column: &'static str,
     },
+    /// The commit failed for all that were to share it; none of them is on the disk.
+    #[error(transparent)]
+    Commit(Arc<StoreError>),
+    /// Too many wait to write, or one takes too long.
+    #[error("the turn to write did not come in time")]
+    Busy,
+    /// The database is closed.
+    #[error("the database is closed")]
+    Closed,
     /// The task that ends transactions was stopped.
     #[error("the commit was interrupted by the end of the process")]
     Interrupted,
@@ -88,7 +98,11 @@ impl StoreError {
     /// Whether trying again soon may help: too many wait for the database, or it is closing.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Sql(sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) | Self::Interrupted => true,
+            Self::Sql(sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed)
+            | Self::Busy
+            | Self::Closed
+            | Self::Interrupted => true,
+            Self::Commit(cause) => cause.is_transient(),
             // 5 is SQLITE_BUSY, also as the low byte of its extended codes.
             Self::Sql(sqlx::Error::Database(error)) => {
                 error.code().and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 5)

@@ -1,7 +1,8 @@
 //! The only place that knows the database: `SQLite` in one file, one writer, many readers.
 //!
 //! Write-ahead log, `synchronous=FULL` (what was answered is on the disk), foreign keys on, STRICT tables. Every change goes
-//! through a [`WriteTx`], which gives each changed row its own revision and, once committed, wakes the waiting polls.
+//! through a [`WriteTx`], which gives each changed row its own revision and, once committed, wakes the waiting polls; those
+//! that come at the same time share a commit ([`group`]).
 //! A file lock keeps a second process out: revisions, waiting polls and workers are known to one process only.
 
 mod accounts;
@@ -11,6 +12,7 @@ mod credentials;
 mod error;
 mod examine;
 mod feed;
+mod group;
 mod keys;
 mod open;
 mod policies;
@@ -25,6 +27,7 @@ pub use credentials::NewCredential;
 pub use error::{OpenError, StoreError};
 pub use examine::{Examination, examine};
 pub use feed::{Changes, FeedRow};
+pub use group::Writes;
 pub use keys::{KeyFilter, NewKeyRow, StoredKey};
 pub use open::{DATABASE_FILE, DataDir};
 pub use status::Status;
@@ -37,7 +40,7 @@ use tokio::sync::watch;
 
 /// The database, open.
 pub struct Store {
-    writer: SqlitePool,
+    line: group::Line,
     readers: SqlitePool,
     head: watch::Sender<u64>,
     epoch: Id,
@@ -63,10 +66,10 @@ impl Store {
         self.head.subscribe()
     }
 
-    /// Waits for running statements and closes every connection.
+    /// Waits for running statements and for those in line to write, and closes every connection.
     pub async fn close(&self) {
         self.readers.close().await;
-        self.writer.close().await;
+        self.line.close().await;
     }
 
     /// Whether the database answers.

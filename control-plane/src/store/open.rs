@@ -3,6 +3,7 @@
 //! A new database is made beside its final name and renamed when it is complete, so that a file called
 //! `keyplane.db` always has a schema, an epoch and its first credentials. The folder and its files are for their owner only.
 
+use super::group::{BOUNDS, Line};
 use super::row::{id, number};
 use super::{OpenError, Store, StoreError};
 use crate::domain::time::Time;
@@ -33,7 +34,7 @@ const READERS: u32 = 8;
 const LOCK_ATTEMPTS: u32 = 20;
 const LOCK_PAUSE: Duration = Duration::from_millis(25);
 /// How long a statement or a transaction waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The data folder, locked against a second process.
 pub struct DataDir {
@@ -225,14 +226,7 @@ async fn initialize(connection: &mut SqliteConnection, epoch: Id, now: Time) -> 
 
 pub(super) async fn connect(path: &Path, lock: File) -> Result<Store, StoreError> {
     // The one connection of the writer lives as long as the store: giving it up would close the log.
-    let writer = SqlitePoolOptions::new()
-        .max_connections(1)
-        .min_connections(1)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .acquire_timeout(PATIENCE)
-        .connect_with(options(path))
-        .await?;
+    let writer = options(path).connect().await?;
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
         .idle_timeout(None)
@@ -243,5 +237,6 @@ pub(super) async fn connect(path: &Path, lock: File) -> Result<Store, StoreError
     let row = sqlx::query("SELECT epoch, revision FROM meta").fetch_one(&readers).await?;
     let head = watch::Sender::new(number(&row, "revision")?);
     let mark: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&readers).await?;
-    Ok(Store { epoch: id(&row, "epoch")?, restored: mark == RESTORED, writer, readers, head, _lock: lock })
+    let line = Line::start(writer, options(path), head.clone(), BOUNDS);
+    Ok(Store { epoch: id(&row, "epoch")?, restored: mark == RESTORED, line, readers, head, _lock: lock })
 }

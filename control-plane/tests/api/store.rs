@@ -3,13 +3,17 @@
 use crate::support::{ControlPlane, START, make_database, text};
 use keyplane::domain::account::Account;
 use keyplane::domain::audit::Origin;
-use keyplane::domain::id::AccountId;
+use keyplane::domain::id::{AccountId, ProjectId};
 use keyplane::domain::name::Name;
 use keyplane::domain::random::SystemRandom;
+use keyplane::domain::scope::Scopes;
 use keyplane::domain::time::Time;
 use keyplane::service::create_account::create_account;
+use keyplane::service::create_key::{NewKey, create_key};
 use keyplane::service::initialize::{FirstCredentials, initialize};
 use keyplane::store::{DATABASE_FILE, DataDir, OpenError};
+use keyplane_contract::id::Id;
+use keyplane_contract::sync::{Environment, Record};
 use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection};
@@ -158,6 +162,61 @@ async fn changes_at_the_same_time_take_a_revision_each() {
     let changes = plane.app.store.changes(0, 1000).await.unwrap();
     let revisions: Vec<_> = changes.rows.iter().map(|row| row.record().revision()).collect();
     assert_eq!(revisions, (1..=42).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn two_hundred_creations_at_once_share_commits_and_one_that_fails_or_leaves_harms_none() {
+    let plane = ControlPlane::start().await;
+    let (account, project) = plane.project().await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..200 {
+        // Every tenth names no project, and every tenth caller has gone before its turn comes or in the midst of it.
+        let (app, whose) = (plane.app.clone(), if number % 10 == 3 { &account } else { &project });
+        let new = NewKey {
+            project_id: ProjectId::parse(whose).unwrap(),
+            environment: Environment::Live,
+            name: Name::parse(&number.to_string()).unwrap(),
+            scopes: Scopes::parse(&[format!("scope:{}", number % 7)]).unwrap(),
+            expires_at: None,
+        };
+        tasks.spawn(async move {
+            let work = create_key(&app, &Origin::SYSTEM, new);
+            if number % 10 == 7 {
+                let _ = tokio::time::timeout(Duration::from_micros(number * 50), work).await;
+                return None;
+            }
+            work.await.ok().map(|created| created.key.id.0)
+        });
+    }
+    let mut acknowledged: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
+    assert_eq!(acknowledged.len(), 160);
+
+    // Revisions are distinct and ordered, and the count is right: proxies can miss nothing.
+    let changes = plane.app.store.changes(0, 10_000).await.unwrap();
+    let revisions: Vec<_> = changes.rows.iter().map(|row| row.record().revision()).collect();
+    assert_eq!(revisions, (1..=changes.head).collect::<Vec<_>>());
+    assert_eq!(*plane.app.store.head().borrow(), changes.head);
+    let mut fed: Vec<_> = changes.rows.iter().filter_map(|row| fed_key(row.record())).collect();
+    assert_eq!(fed.len() as u64, changes.live);
+    fed.sort_unstable();
+    acknowledged.sort_unstable();
+    assert!(acknowledged.iter().all(|id| fed.binary_search(id).is_ok()));
+    // A key that is there is in the audit log, and the other way round.
+    let mut connection = connect(plane.folder.path()).await;
+    let audited: i64 = sqlx::query_scalar("SELECT count(*) FROM audit JOIN keys ON keys.id = object_id")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(audited.unsigned_abs(), changes.live);
+    let writes = plane.app.store.writes();
+    assert!(writes.operations >= 162 && writes.commits < writes.operations, "{writes:?}");
+}
+
+fn fed_key(record: Record<'_>) -> Option<Id> {
+    match record {
+        Record::Key(key) => Some(key.id),
+        _ => None,
+    }
 }
 
 #[tokio::test]
