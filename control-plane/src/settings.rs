@@ -40,6 +40,10 @@ pub struct Settings {
     pub sync_listen: SocketAddr,
     /// How long a revoked key stays in the feed, such as `7d`.
     pub revoked_retention: Retention,
+    /// How long usage is kept by the day, such as `400d`.
+    pub usage_retention: Retention,
+    /// How long usage is kept by the hour too, such as `14d`.
+    pub usage_hourly_retention: Retention,
     /// What is logged, as a `tracing` filter: `info`, `keyplane=debug`.
     pub log: String,
 }

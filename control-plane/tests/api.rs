@@ -17,6 +17,8 @@ mod lists;
 #[cfg(unix)]
 #[path = "api/process.rs"]
 mod process;
+#[path = "api/retiring.rs"]
+mod retiring;
 #[path = "api/store.rs"]
 mod store;
 #[path = "api/usage.rs"]

@@ -10,9 +10,10 @@ use crate::domain::random::SystemRandom;
 use crate::domain::secret::Secret;
 use crate::domain::time::{Clock as _, SystemClock};
 use crate::http;
+use crate::service::App;
 use crate::service::initialize::{FirstCredentials, add_first_proxy_token, initialize};
+use crate::service::sweep::{self, Swept};
 use crate::service::workers::Workers;
-use crate::service::{App, sweep};
 use crate::settings::{self, Settings};
 use crate::store::{DataDir, OpenError, Store};
 use axum::Router;
@@ -60,6 +61,9 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         random: Arc::new(SystemRandom),
         workers: Arc::new(Workers::default()),
         revoked_retention: settings.revoked_retention.0,
+        usage_retention: settings.usage_retention.0,
+        usage_hourly_retention: settings.usage_hourly_retention.0,
+        started_at: SystemClock.now(),
         stopping,
     };
     let sweeper = tokio::spawn(sweep_forever(app.clone()));
@@ -154,8 +158,13 @@ async fn sweep_forever(app: App) {
     loop {
         ticks.tick().await;
         match sweep::sweep(&app).await {
-            Ok(0) => {}
-            Ok(keys) => tracing::info!(keys, "revoked keys left the feed"),
+            Ok(swept) if swept == Swept::default() => {}
+            Ok(Swept { revoked, left_feed, usage_rows }) => tracing::info!(
+                revoked,
+                left_feed,
+                usage_rows,
+                "swept: idle keys revoked, revoked keys out of the feed, old usage forgotten"
+            ),
             Err(error) => tracing::error!(cause = ?error.cause, "the sweeper failed; it tries again in a minute"),
         }
     }

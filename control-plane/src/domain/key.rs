@@ -43,6 +43,10 @@ pub struct Key {
     pub last_used_at: Option<Time>,
     /// Where it stands in its life.
     pub state: State,
+    /// The key that took its place.
+    pub replaced_by: Option<KeyId>,
+    /// It is revoked once no proxy has seen it for so long; `None` for a key that was not rotated so.
+    pub idle_limit: Option<Duration>,
 }
 
 /// Where a key stands in its life.
@@ -193,6 +197,8 @@ mod tests {
             expires_at: Some(at(100)),
             last_used_at: None,
             state: State::Active,
+            replaced_by: None,
+            idle_limit: None,
         };
         assert_eq!(key.status(at(99)), Status::Active);
         assert_eq!(key.status(at(100)), Status::Expired);

@@ -13,5 +13,6 @@ pub mod project;
 pub mod random;
 pub mod scope;
 pub mod secret;
+pub mod source;
 pub mod time;
 pub mod version;

@@ -10,8 +10,9 @@ use std::time::Duration;
 /// The last millisecond of the year 9998: the last whole year of jiff's range, and four digits.
 const MAX_MILLIS: i64 = 253_370_764_799_999;
 
-/// Milliseconds of a day.
-const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
+/// Milliseconds of an hour and of a day.
+const HOUR_MILLIS: i64 = 60 * 60 * 1000;
+const DAY_MILLIS: i64 = 24 * HOUR_MILLIS;
 
 /// A point in time, in milliseconds since 1970-01-01T00:00:00Z, never before it and never after the year 9998.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -42,6 +43,11 @@ impl Time {
     /// Milliseconds since 1970 UTC, as the wire carries them.
     pub const fn unsigned_millis(self) -> u64 {
         self.0.unsigned_abs()
+    }
+
+    /// Hours since 1970 UTC.
+    pub const fn hour(self) -> i64 {
+        self.0 / HOUR_MILLIS
     }
 
     /// Days since 1970 UTC.

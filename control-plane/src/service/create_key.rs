@@ -80,6 +80,8 @@ pub async fn create_key(app: &App, origin: &Origin, new: NewKey) -> Result<Creat
         expires_at: new.expires_at,
         last_used_at: None,
         state: State::Active,
+        replaced_by: None,
+        idle_limit: None,
     };
     Ok(CreatedKey { key, secret })
 }

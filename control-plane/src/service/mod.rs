@@ -43,6 +43,12 @@ pub struct App {
     pub workers: Arc<Workers>,
     /// How long a revoked key stays in the feed.
     pub revoked_retention: Duration,
+    /// How long usage is kept by the day.
+    pub usage_retention: Duration,
+    /// How long usage is kept by the hour too.
+    pub usage_hourly_retention: Duration,
+    /// When this process began to listen: before it no proxy could report.
+    pub started_at: Time,
     /// Becomes true when the process is about to stop: waiting polls are answered.
     pub stopping: watch::Receiver<bool>,
 }

@@ -6,6 +6,7 @@ use crate::domain::cursor::{Listing, PageRequest};
 use crate::domain::id::{AccountId, KeyId, ProjectId};
 use crate::domain::key::Key;
 use crate::domain::project::Project;
+use crate::domain::source::Source;
 use crate::error::Error;
 use crate::store::KeyFilter;
 use keyplane_contract::sync::Environment;
@@ -40,6 +41,14 @@ pub async fn projects(app: &App, account: Option<AccountId>, page: PageRequest) 
 /// The key of this id.
 pub async fn key(app: &App, id: KeyId) -> Result<Key, Error> {
     app.store.key(id).await?.ok_or_else(|| Error::not_found("key"))
+}
+
+/// Where a key was used from, the source used last first.
+pub async fn key_sources(app: &App, id: KeyId) -> Result<Vec<Source>, Error> {
+    if app.store.key(id).await?.is_none() {
+        return Err(Error::not_found("key"));
+    }
+    Ok(app.store.key_sources(id).await?)
 }
 
 /// A page of keys, of one project or of all, of one environment or of both.

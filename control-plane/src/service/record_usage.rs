@@ -8,7 +8,7 @@ use keyplane_contract::sync::UsageBatch;
 /// Counts the batch unless it was counted before. Both are a success: the worker may forget it.
 pub async fn record_usage(app: &App, batch: &UsageBatch) -> Result<UsageEffect, Error> {
     let mut tx = app.store.write().await?;
-    let effect = tx.count_usage(batch.worker, batch.sequence, &batch.records, app.now()).await?;
+    let effect = tx.count_usage(batch, app.now()).await?;
     tx.commit().await?;
     if let UsageEffect::Counted { unknown_keys: unknown @ 1.. } = effect {
         tracing::warn!(worker = %batch.worker, unknown, "a usage batch names keys that do not exist here");

@@ -1,7 +1,8 @@
-//! Replaces a key by a new one with the same attributes. The old one works on until the grace ends, so that its holders
-//! can change over in their own time.
+//! Replaces a key by a new one with the same attributes. The old one works on, so that its holders can change over in their
+//! own time: until the grace ends, until nobody uses it any more, or until the first of both.
 //!
-//! The end of the grace is the old key's expiry: proxies know it beforehand, so nothing has to happen when it comes.
+//! The end of the grace is the old key's expiry: proxies know it beforehand, so nothing has to happen when it comes. That
+//! nobody uses it is found by the sweeper; see `retire_idle_keys`. Either way proxies report from now on where the old key is used from.
 
 use super::create_key::CreatedKey;
 use super::{App, audit};
@@ -15,6 +16,15 @@ use crate::store::NewKeyRow;
 use serde_json::json;
 use std::time::Duration;
 
+/// How the old key ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Handover {
+    /// It works for so long at most; `None` sets no end, zero revokes it at once.
+    pub grace: Option<Duration>,
+    /// It is revoked once no proxy has seen it for so long.
+    pub idle_limit: Option<Duration>,
+}
+
 /// The new key and the one that it replaces.
 #[derive(Debug)]
 pub struct RotatedKey {
@@ -22,13 +32,13 @@ pub struct RotatedKey {
     pub new: CreatedKey,
     /// The old key as it is now.
     pub old: Key,
-    /// Until when the old key works.
-    pub grace_ends_at: Time,
+    /// Until when the old key works at the latest; `None` when it has no fixed end.
+    pub grace_ends_at: Option<Time>,
 }
 
 /// Rotates a key that works. Without grace the old key is revoked at once; a key that would end within the grace
-/// anyway keeps its end.
-pub async fn rotate_key(app: &App, origin: &Origin, id: KeyId, grace: Duration) -> Result<RotatedKey, Error> {
+/// anyway keeps its end. A key that was rotated before hands over as the last rotation says.
+pub async fn rotate_key(app: &App, origin: &Origin, id: KeyId, handover: Handover) -> Result<RotatedKey, Error> {
     let now = app.now();
     let new_id = KeyId::generate(now, &*app.random)?;
     let mut tx = app.store.write().await?;
@@ -46,6 +56,8 @@ pub async fn rotate_key(app: &App, origin: &Origin, id: KeyId, grace: Duration) 
         created_at: now,
         last_used_at: None,
         state: State::Active,
+        replaced_by: None,
+        idle_limit: None,
         ..old.clone()
     };
     let row = NewKeyRow {
@@ -61,21 +73,25 @@ pub async fn rotate_key(app: &App, origin: &Origin, id: KeyId, grace: Duration) 
     };
     tx.insert_key(&row).await?;
 
-    let grace_ends_at = if grace.is_zero() {
+    let at_once = handover.grace == Some(Duration::ZERO);
+    if !at_once && let Some(grace) = handover.grace {
+        let end = now.after(grace);
+        old.expires_at = Some(old.expires_at.map_or(end, |own| own.min(end)));
+    }
+    (old.replaced_by, old.idle_limit) = (Some(new.id), handover.idle_limit);
+    tx.replace_key(stored.no, new.id, old.expires_at, old.idle_limit, now).await?;
+    if at_once {
         let revoked = old.state.revoke(now).map_err(Error::internal)?;
         tx.update_key_state(stored.no, old.state, revoked).await?;
         old.state = revoked;
-        now
-    } else {
-        let end = old.expires_at.map_or(now.after(grace), |end| end.min(now.after(grace)));
-        if old.expires_at != Some(end) {
-            tx.update_key_terms(stored.no, policy, Some(end)).await?;
-            old.expires_at = Some(end);
-        }
-        end
-    };
+    }
+    let grace_ends_at = if at_once { Some(now) } else { old.expires_at };
     let account = Some(stored.account);
-    let detail = json!({ "new_key_id": new.id, "grace_ends_at": grace_ends_at });
+    let detail = json!({
+        "new_key_id": new.id,
+        "grace_ends_at": grace_ends_at,
+        "retire_when_idle_seconds": handover.idle_limit.map(|limit| limit.as_secs()),
+    });
     tx.append_audit(&audit(now, origin, Action::RotateKey, old.id.0, account, detail)).await?;
     let detail = json!({
         "name": new.name,

@@ -1,4 +1,5 @@
-//! What time brings: revoked keys leave the feed after a while, and workers that went away are forgotten.
+//! What time brings: rotated keys that nobody uses any more are revoked, revoked keys leave the feed after a while, usage older than its
+//! retention and workers that went away are forgotten.
 //!
 //! The feed would otherwise carry each key that ever was. Until a revoked key leaves it, proxies can tell "revoked" from
 //! "unknown" in their metrics; callers see no difference.
@@ -9,26 +10,79 @@ use crate::error::Error;
 use serde_json::json;
 use std::time::Duration;
 
-/// How many keys leave the feed in one transaction: the writer is free again in between.
+/// How many keys change in one transaction: the writer is free again in between.
 const BATCH: u32 = 500;
+
+/// How many rows of usage are forgotten in one transaction: a few milliseconds of the writer's time.
+const USAGE_BATCH: u32 = 2_000;
 
 /// How long the sequence of a silent worker is remembered.
 const WORKER_MEMORY: Duration = Duration::from_hours(30 * 24);
 
-/// Sweeps once; gives how many keys left the feed.
-pub async fn sweep(app: &App) -> Result<usize, Error> {
-    let mut swept = 0;
+/// Why a key was revoked that nobody used any more, as the API tells it.
+const IDLE: &str = "idle";
+
+/// What a sweep has done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Swept {
+    /// Rotated keys that were revoked because nobody uses them any more.
+    pub revoked: usize,
+    /// Revoked keys that left the feed.
+    pub left_feed: usize,
+    /// Rows of usage that were past their retention.
+    pub usage_rows: u64,
+}
+
+/// Sweeps once.
+pub async fn sweep(app: &App) -> Result<Swept, Error> {
+    let full = usize::try_from(BATCH).unwrap_or(usize::MAX);
+    let mut swept = Swept::default();
     loop {
-        let left = retire_keys(app).await?;
-        swept += left;
-        if left < usize::try_from(BATCH).unwrap_or(usize::MAX) || *app.stopping.borrow() {
+        let revoked = revoke_idle_keys(app).await?;
+        swept.revoked += revoked;
+        if revoked < full || *app.stopping.borrow() {
             break;
         }
     }
+    loop {
+        let left = retire_keys(app).await?;
+        swept.left_feed += left;
+        if left < full || *app.stopping.borrow() {
+            break;
+        }
+    }
+    swept.usage_rows = forget_usage(app).await?;
     let mut tx = app.store.write().await?;
     tx.forget_workers(app.now().before(WORKER_MEMORY)).await?;
     tx.commit().await?;
     Ok(swept)
+}
+
+/// Revokes rotated keys that no proxy has seen for as long as they may be idle. The time counts from the rotation, from the last report of a
+/// use, or from the start of this process, whichever was last: while it was down nobody could report.
+async fn revoke_idle_keys(app: &App) -> Result<usize, Error> {
+    let now = app.now();
+    if !app.store.has_idle_keys(app.started_at, now).await? {
+        return Ok(0);
+    }
+    let mut tx = app.store.write().await?;
+    let idle = tx.idle_keys(app.started_at, now, BATCH).await?;
+    for stored in &idle {
+        let key = &stored.key;
+        let state = key.state.revoke(now).map_err(Error::internal)?;
+        tx.update_key_state(stored.no, key.state, state).await?;
+        tx.set_revoke_reason(stored.no, IDLE).await?;
+        let detail = json!({
+            "name": key.name,
+            "key_prefix": key.mask,
+            "reason": IDLE,
+            "retire_when_idle_seconds": key.idle_limit.map(|limit| limit.as_secs()),
+        });
+        let entry = audit(now, &Origin::SYSTEM, Action::RevokeKey, key.id.0, Some(stored.account), detail);
+        tx.append_audit(&entry).await?;
+    }
+    tx.commit().await?;
+    Ok(idle.len())
 }
 
 async fn retire_keys(app: &App) -> Result<usize, Error> {
@@ -44,4 +98,20 @@ async fn retire_keys(app: &App) -> Result<usize, Error> {
     }
     tx.commit().await?;
     Ok(due.len())
+}
+
+/// Forgets usage past its retention, in small steps.
+async fn forget_usage(app: &App) -> Result<u64, Error> {
+    let now = app.now();
+    let mut forgotten = 0;
+    loop {
+        let mut tx = app.store.write().await?;
+        let hours = tx.forget_hours(now.before(app.usage_hourly_retention), USAGE_BATCH).await?;
+        let days = tx.forget_days(now.before(app.usage_retention), USAGE_BATCH).await?;
+        tx.commit().await?;
+        forgotten += hours + days;
+        if hours.max(days) < u64::from(USAGE_BATCH) || *app.stopping.borrow() {
+            return Ok(forgotten);
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Rows of `keys`. Only digest and mask are stored, never a secret.
 
-use super::row::{environment, id, name, number, optional_time, time, upper_bound};
+use super::row::{environment, id, name, number, optional_id, optional_millis, optional_time, time, upper_bound};
 use super::{Store, StoreError, WriteTx};
 use crate::domain::cursor::PageRequest;
 use crate::domain::id::{AccountId, KeyId, ProjectId};
@@ -9,21 +9,23 @@ use crate::domain::name::Name;
 use crate::domain::scope::Scopes;
 use crate::domain::time::Time;
 use keyplane_contract::digest::Digest;
-use keyplane_contract::sync::{Environment, KeyState};
+use keyplane_contract::sync::{Environment, Key as WireKey, KeyState};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
+use std::time::Duration;
 
 /// A project's key with the numbers that other rows refer to it by.
 macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT k.no, k.id, k.mask, k.environment, k.name, k.state, k.created_at, k.expires_at, k.last_used_at,
-                    k.revoked_at, k.gone_at, p.id AS project_id, a.id AS account_id, a.no AS account_no,
+                    k.revoked_at, k.gone_at, k.idle_limit, r.id AS replaced_by, p.id AS project_id, a.id AS account_id, a.no AS account_no,
                     coalesce(o.scopes, '') AS scopes
              FROM keys k
              JOIN projects p ON p.no = k.project
              JOIN accounts a ON a.no = p.account
-             LEFT JOIN policies o ON o.no = k.policy ",
+             LEFT JOIN policies o ON o.no = k.policy
+             LEFT JOIN keys r ON r.no = k.replaced_by ",
             $rest
         )
     };
@@ -152,6 +154,63 @@ impl WriteTx {
         Ok(())
     }
 
+    /// Has another key take this one's place: it gets a new end, it may be revoked once idle for `idle_limit` from `now` on, and
+    /// proxies report from where it is used. It takes the next revision.
+    pub async fn replace_key(
+        &mut self,
+        no: i64,
+        by: KeyId,
+        expires_at: Option<Time>,
+        idle_limit: Option<Duration>,
+        now: Time,
+    ) -> Result<(), StoreError> {
+        let revision = self.next_revision();
+        let idle_limit = idle_limit.map(|limit| i64::try_from(limit.as_millis()).unwrap_or(i64::MAX));
+        sqlx::query(
+            "UPDATE keys SET replaced_by = (SELECT no FROM keys WHERE id = ?), expires_at = ?, idle_limit = ?,
+                 idle_since = ?, flags = flags | ?, revision = ? WHERE no = ?",
+        )
+        .bind(by.as_bytes())
+        .bind(expires_at.map(Time::millis))
+        .bind(idle_limit)
+        .bind(now.millis())
+        .bind(i64::from(WireKey::REPORT_SOURCES))
+        .bind(revision)
+        .bind(no)
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Says why a key was revoked.
+    pub async fn set_revoke_reason(&mut self, no: i64, reason: &str) -> Result<(), StoreError> {
+        sqlx::query("UPDATE keys SET revoke_reason = ? WHERE no = ?")
+            .bind(reason)
+            .bind(no)
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+
+    /// At most `limit` keys that are idle; see [`Store::has_idle_keys`].
+    pub async fn idle_keys(
+        &mut self,
+        watched_since: Time,
+        now: Time,
+        limit: u32,
+    ) -> Result<Vec<StoredKey>, StoreError> {
+        let rows = sqlx::query(select!(
+            "WHERE k.idle_limit IS NOT NULL AND k.state <> 3
+               AND max(k.idle_since, coalesce(k.last_seen_at, 0), ?) + k.idle_limit <= ? LIMIT ?"
+        ))
+        .bind(watched_since.millis())
+        .bind(now.millis())
+        .bind(i64::from(limit))
+        .fetch_all(self.connection())
+        .await?;
+        rows.iter().map(stored_key).collect()
+    }
+
     /// At most `limit` keys that were revoked at or before `until` and are still in the feed, the oldest first.
     pub async fn keys_revoked_until(&mut self, until: Time, limit: u32) -> Result<Vec<StoredKey>, StoreError> {
         let rows = sqlx::query(select!(
@@ -170,6 +229,20 @@ impl Store {
     pub async fn key(&self, id: KeyId) -> Result<Option<Key>, StoreError> {
         let row = sqlx::query(select!("WHERE k.id = ?")).bind(id.as_bytes()).fetch_optional(&self.readers).await?;
         Ok(row.as_ref().map(stored_key).transpose()?.map(|stored| stored.key))
+    }
+
+    /// Whether there are rotated keys that no proxy has seen for as long as they may be idle. Before `watched_since` nobody could report.
+    /// Asked of a reader, so that keys which are not idle yet do not take the writer's time.
+    pub async fn has_idle_keys(&self, watched_since: Time, now: Time) -> Result<bool, StoreError> {
+        let row = sqlx::query(
+            "SELECT EXISTS (SELECT 1 FROM keys WHERE idle_limit IS NOT NULL AND state <> 3
+                 AND max(idle_since, coalesce(last_seen_at, 0), ?) + idle_limit <= ?)",
+        )
+        .bind(watched_since.millis())
+        .bind(now.millis())
+        .fetch_one(&self.readers)
+        .await?;
+        Ok(row.try_get(0)?)
     }
 
     /// A page of keys, newest first, with one row more than `page` asks for when there are more.
@@ -209,6 +282,8 @@ fn stored_key(row: &SqliteRow) -> Result<StoredKey, StoreError> {
         expires_at: optional_time(row, "expires_at")?,
         last_used_at: optional_time(row, "last_used_at")?,
         state: state(row)?,
+        replaced_by: optional_id(row, "replaced_by")?.map(KeyId),
+        idle_limit: optional_millis(row, "idle_limit")?,
     };
     Ok(StoredKey { key, no: row.try_get("no")?, account: number(row, "account_no")? })
 }

@@ -18,6 +18,7 @@ mod open;
 mod policies;
 mod projects;
 mod row;
+mod sources;
 mod status;
 mod usage;
 mod write;

@@ -9,6 +9,7 @@ use keyplane_contract::id::Id;
 use keyplane_contract::sync::Environment;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
+use std::time::Duration;
 
 pub(super) fn bytes<const N: usize>(row: &SqliteRow, column: &'static str) -> Result<[u8; N], StoreError> {
     row.try_get::<&[u8], _>(column)?.try_into().map_err(|_| StoreError::Corrupt { column })
@@ -16,6 +17,22 @@ pub(super) fn bytes<const N: usize>(row: &SqliteRow, column: &'static str) -> Re
 
 pub(super) fn id(row: &SqliteRow, column: &'static str) -> Result<Id, StoreError> {
     bytes(row, column).map(Id)
+}
+
+/// An id that may be absent.
+pub(super) fn optional_id(row: &SqliteRow, column: &'static str) -> Result<Option<Id>, StoreError> {
+    row.try_get::<Option<&[u8]>, _>(column)?
+        .map(|bytes| bytes.try_into().map(Id).map_err(|_| StoreError::Corrupt { column }))
+        .transpose()
+}
+
+/// A length of time in milliseconds that may be absent.
+pub(super) fn optional_millis(row: &SqliteRow, column: &'static str) -> Result<Option<Duration>, StoreError> {
+    let millis = row.try_get::<Option<i64>, _>(column)?;
+    millis
+        .map(|millis| u64::try_from(millis).map(Duration::from_millis))
+        .transpose()
+        .map_err(|_| StoreError::Corrupt { column })
 }
 
 pub(super) fn digest(row: &SqliteRow, column: &'static str) -> Result<Digest, StoreError> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// The fields of the key object, in the order in which people read them.
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 13] = [
     "id",
     "name",
     "key_prefix",
@@ -19,6 +19,8 @@ const FIELDS: [&str; 11] = [
     "expires_at",
     "last_used_at",
     "status",
+    "replaced_by",
+    "retire_when_idle_hours",
 ];
 
 fn without_secret(mut created: Value) -> Value {
@@ -47,7 +49,7 @@ async fn a_new_key_is_answered_with_its_secret_and_its_place() {
             "id": created["id"], "name": "CI", "key_prefix": parts.mask(), "environment": "live",
             "project_id": project, "account_id": account, "scopes": ["read", "write"],
             "created_at": "2026-01-01T00:00:00.000Z", "expires_at": "2030-01-15T10:30:00.000Z",
-            "last_used_at": null, "status": "active",
+            "last_used_at": null, "status": "active", "replaced_by": null, "retire_when_idle_hours": null,
         })
     );
     let read = plane.get(&format!("/v1/keys/{}", text(&created, "id"))).await;

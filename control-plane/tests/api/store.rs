@@ -20,7 +20,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection};
 use std::path::Path;
 use std::time::Duration;
 
-async fn connect(folder: &Path) -> SqliteConnection {
+pub async fn connect(folder: &Path) -> SqliteConnection {
     SqliteConnectOptions::new().filename(folder.join(DATABASE_FILE)).connect().await.unwrap()
 }
 

@@ -117,6 +117,9 @@ impl ControlPlane {
             random: Arc::new(SystemRandom),
             workers: Arc::new(Workers::default()),
             revoked_retention: Duration::from_hours(7 * 24),
+            usage_retention: Duration::from_hours(400 * 24),
+            usage_hourly_retention: Duration::from_hours(14 * 24),
+            started_at: Time::from_millis(START),
             stopping,
         };
         let (management, sync) = (keyplane::http::management(&app), keyplane::http::sync(&app));

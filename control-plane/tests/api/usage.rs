@@ -3,16 +3,18 @@
 use crate::support::{Answer, ControlPlane, START, text};
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
+use keyplane::service::sweep::sweep;
 use keyplane_contract::code::Reason;
 use keyplane_contract::id::Id;
 use keyplane_contract::sync::UsageWriter;
+use std::time::Duration;
 
-const WORKER: Id = Id([9; 16]);
+pub const WORKER: Id = Id([9; 16]);
 const SEEN: u64 = START.unsigned_abs() - 5_000;
 
-type Counts<'a> = &'a [(Reason, u32)];
+pub type Counts<'a> = &'a [(Reason, u32)];
 
-fn batch(worker: Id, sequence: u64, records: &[(Id, u64, Counts)]) -> Vec<u8> {
+pub fn batch(worker: Id, sequence: u64, records: &[(Id, u64, Counts)]) -> Vec<u8> {
     let mut writer = UsageWriter::new(worker, sequence);
     for (key, seen, counts) in records {
         assert!(writer.push(*key, *seen, counts.iter().copied()));
@@ -20,7 +22,7 @@ fn batch(worker: Id, sequence: u64, records: &[(Id, u64, Counts)]) -> Vec<u8> {
     writer.finish()
 }
 
-async fn send(plane: &ControlPlane, body: Vec<u8>) -> Answer {
+pub async fn send(plane: &ControlPlane, body: Vec<u8>) -> Answer {
     let request = plane
         .sync_request(Method::POST, "/sync/v1/usage")
         .header("content-type", "application/vnd.keyplane.sync")
@@ -29,7 +31,7 @@ async fn send(plane: &ControlPlane, body: Vec<u8>) -> Answer {
     plane.send_sync(request).await
 }
 
-async fn new_key(plane: &ControlPlane) -> Id {
+pub async fn new_key(plane: &ControlPlane) -> Id {
     let (_, project) = plane.project().await;
     Id::parse(text(&plane.key(&project, "live", "k").await, "id").as_bytes()).unwrap()
 }
@@ -74,6 +76,37 @@ async fn the_last_use_is_the_latest_and_only_that_of_allowed_requests() {
     // A proxy whose clock is ahead cannot push it into the future.
     send(&plane, batch(WORKER, 4, &[(key, u64::MAX, &[(Reason::Allowed, 1)])])).await;
     assert_eq!(last_used(&plane, key).await, "2026-01-01T00:00:00.000Z");
+}
+
+#[tokio::test]
+async fn uses_are_counted_by_the_day_and_by_the_hour_until_their_retention_ends() {
+    let plane = ControlPlane::start().await;
+    let key = new_key(&plane).await;
+    // 23:59:55 of the day before, and 00:00:05 of the day.
+    plane.clock.advance(Duration::from_mins(1));
+    let counts: Counts = &[(Reason::Allowed, 1), (Reason::Expired, 2)];
+    let body = batch(WORKER, 1, &[(key, SEEN, counts), (key, SEEN + 10_000, counts), (key, SEEN + 11_000, counts)]);
+    send(&plane, body).await;
+    let mut connection = crate::store::connect(plane.folder.path()).await;
+    let mut counted = async || {
+        let mut rows = Vec::new();
+        for sql in [
+            "SELECT day, reason, count FROM usage_daily ORDER BY 1, 2",
+            "SELECT hour, reason, count FROM usage_hourly ORDER BY 1, 2",
+        ] {
+            rows.push(sqlx::query_as::<_, (i64, i64, i64)>(sql).fetch_all(&mut connection).await.unwrap());
+        }
+        rows
+    };
+    let (day, hour) = (START / 86_400_000, START / 3_600_000);
+    let rows = |of: i64| vec![(of - 1, 0, 1), (of - 1, 7, 2), (of, 0, 2), (of, 7, 4)];
+    assert_eq!(counted().await, [rows(day), rows(hour)]);
+    plane.clock.advance(Duration::from_hours(14 * 24));
+    assert_eq!(sweep(&plane.app).await.unwrap().usage_rows, 2);
+    assert_eq!(counted().await, [rows(day), rows(hour)[2..].to_vec()]);
+    plane.clock.advance(Duration::from_hours(386 * 24));
+    assert_eq!(sweep(&plane.app).await.unwrap().usage_rows, 4);
+    assert_eq!(counted().await, [rows(day)[2..].to_vec(), vec![]]);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use crate::domain::id::KeyId;
 use crate::domain::time::Time;
 use crate::error::{Code, Error, FieldError};
 use crate::service::App;
-use crate::service::rotate_key::rotate_key;
+use crate::service::rotate_key::{Handover, rotate_key};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -24,15 +24,50 @@ use utoipa::ToSchema;
 const DEFAULT_GRACE: u64 = 24 * 60 * 60;
 /// The longest grace, in seconds: 90 days.
 const MAX_GRACE: u64 = 90 * 24 * 60 * 60;
+const HOUR: u64 = 60 * 60;
+/// The longest time without a use that can be waited for, in hours: 90 days.
+const MAX_IDLE: u64 = 90 * 24;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = RotateKey)]
 pub struct Body {
-    /// How long the old key works beside the new one, in seconds; 0 revokes it at once. Without it 24 hours.
+    /// How long the old key works beside the new one at most, in seconds; 0 revokes it at once. Without it 24 hours, or no fixed end if
+    /// `retire_when_idle_hours` is given.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = u64, minimum = 0, maximum = 7_776_000, required = false)]
     grace_seconds: Option<u64>,
+    /// Revokes the old key by itself once no proxy has seen it for so many hours, counted from the rotation on. A grace beside it is the
+    /// latest end, and must not be 0.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = u64, minimum = 1, maximum = 2160, required = false)]
+    retire_when_idle_hours: Option<u64>,
+}
+
+impl Body {
+    fn handover(&self) -> Result<Handover, Error> {
+        let (grace, idle) = (self.grace_seconds, self.retire_when_idle_hours);
+        let mut errors = Vec::new();
+        if grace.is_some_and(|grace| grace > MAX_GRACE) {
+            errors.push(FieldError::new("grace_seconds", format!("must be at most {MAX_GRACE}, which is 90 days")));
+        }
+        if idle.is_some_and(|idle| !(1..=MAX_IDLE).contains(&idle)) {
+            let message = format!("must be from 1 to {MAX_IDLE}, which is 90 days");
+            errors.push(FieldError::new("retire_when_idle_hours", message));
+        }
+        if grace == Some(0) && idle.is_some() {
+            let message = "would revoke the old key at once, so there is nothing to wait for; leave one of the two out";
+            errors.push(FieldError::new("grace_seconds", message));
+        }
+        if !errors.is_empty() {
+            return Err(Error::fields(Code::InvalidRequest, errors));
+        }
+        let grace = if idle.is_some() { grace } else { Some(grace.unwrap_or(DEFAULT_GRACE)) };
+        Ok(Handover {
+            grace: grace.map(Duration::from_secs),
+            idle_limit: idle.map(|hours| Duration::from_secs(hours * HOUR)),
+        })
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -44,14 +79,15 @@ struct Rotated<'a> {
     key: &'a str,
     /// The old key as it is now.
     replaces: KeyObject,
-    /// Until when the old key works.
-    #[schema(value_type = String, format = DateTime)]
-    grace_ends_at: Time,
+    /// Until when the old key works at the latest; null when it works until it is idle.
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    grace_ends_at: Option<Time>,
 }
 
 /// Replaces a key by a new one with the same attributes
 ///
-/// Both work until the grace ends. A key that would end sooner anyway keeps its end.
+/// Both work until the grace ends, or until no proxy has seen the old key for `retire_when_idle_hours`: then it is revoked by itself.
+/// Meanwhile `GET /v1/keys/{id}/sources` tells who still uses the old key. A key that would end sooner anyway keeps its end.
 #[utoipa::path(
     post,
     path = "/v1/keys/{id}/rotate",
@@ -70,12 +106,7 @@ pub async fn handle(
     PathId(id): PathId<KeyId>,
     JsonBody(body): JsonBody<Body>,
 ) -> Result<impl IntoResponse, Problem> {
-    let grace = body.grace_seconds.unwrap_or(DEFAULT_GRACE);
-    if grace > MAX_GRACE {
-        let field = FieldError::new("grace_seconds", format!("must be at most {MAX_GRACE}, which is 90 days"));
-        return Err(Error::fields(Code::InvalidRequest, vec![field]).into());
-    }
-    let rotated = rotate_key(&app, &by.origin(), id, Duration::from_secs(grace)).await?;
+    let rotated = rotate_key(&app, &by.origin(), id, body.handover()?).await?;
     let (now, created) = (app.now(), rotated.new);
     let (location, tag) = (format!("/v1/keys/{}", created.key.id), of_key(&created.key));
     let answer = Json(Rotated {

@@ -8,6 +8,7 @@ mod keys_get;
 mod keys_list;
 mod keys_revoke;
 mod keys_rotate;
+mod keys_sources;
 mod keys_update;
 mod objects;
 mod projects_create;
@@ -43,6 +44,7 @@ pub fn documented() -> OpenApiRouter<App> {
         .routes(routes!(keys_create::handle, keys_list::handle))
         .routes(routes!(keys_get::handle, keys_update::handle, keys_revoke::handle))
         .routes(routes!(keys_rotate::handle))
+        .routes(routes!(keys_sources::handle))
         .routes(routes!(proxies_list::handle))
 }
 

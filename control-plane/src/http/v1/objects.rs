@@ -128,6 +128,12 @@ pub struct KeyObject {
     last_used_at: Option<Time>,
     #[schema(value_type = KeyStatusName)]
     status: Status,
+    /// The key that took its place when it was rotated.
+    #[schema(value_type = Option<uuid::Uuid>, required)]
+    replaced_by: Option<KeyId>,
+    /// It is revoked once no proxy has seen it for so many hours. Null unless it was rotated so.
+    #[schema(required)]
+    retire_when_idle_hours: Option<u64>,
 }
 
 impl KeyObject {
@@ -146,6 +152,8 @@ impl KeyObject {
             expires_at: key.expires_at,
             last_used_at: key.last_used_at,
             status,
+            replaced_by: key.replaced_by,
+            retire_when_idle_hours: key.idle_limit.map(|limit| limit.as_secs() / (60 * 60)),
         }
     }
 }
