@@ -146,7 +146,7 @@ impl WriteTx {
     }
 }
 
-/// An id as SQLite's `unhex` reads it.
+/// An id as the database's `unhex` reads it.
 pub(super) fn hex(id: Id) -> String {
     id.to_string().replace('-', "")
 }
