@@ -30,6 +30,8 @@ pub enum Code {
     NotFound,
     /// The path has no such method.
     MethodNotAllowed,
+    /// The body did not come in time.
+    BodyTimeout,
     /// The key is revoked, which is for good.
     KeyRevoked,
     /// The key does not work now.
@@ -50,7 +52,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, for tests and documentation.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::CredentialMissing,
         Self::CredentialInvalid,
         Self::MultipleCredentials,
@@ -60,6 +62,7 @@ impl Code {
         Self::BadRequest,
         Self::NotFound,
         Self::MethodNotAllowed,
+        Self::BodyTimeout,
         Self::KeyRevoked,
         Self::KeyNotActive,
         Self::PreconditionFailed,
@@ -82,6 +85,7 @@ impl Code {
             Self::BadRequest => "bad_request",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
+            Self::BodyTimeout => "body_timeout",
             Self::KeyRevoked => "key_revoked",
             Self::KeyNotActive => "key_not_active",
             Self::PreconditionFailed => "precondition_failed",
@@ -104,6 +108,7 @@ impl Code {
             Self::CredentialMissing | Self::CredentialInvalid => 401,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
+            Self::BodyTimeout => 408,
             Self::KeyRevoked | Self::KeyNotActive => 409,
             Self::PreconditionFailed => 412,
             Self::BodyTooLarge => 413,
@@ -126,6 +131,7 @@ impl Code {
             Self::BadRequest => "Request not readable",
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
+            Self::BodyTimeout => "Body too slow",
             Self::KeyRevoked => "Key is revoked",
             Self::KeyNotActive => "Key does not work now",
             Self::PreconditionFailed => "Edited meanwhile",
@@ -143,6 +149,7 @@ impl Code {
             401 => Self::CredentialInvalid,
             404 => Self::NotFound,
             405 => Self::MethodNotAllowed,
+            408 => Self::BodyTimeout,
             412 => Self::PreconditionFailed,
             413 => Self::BodyTooLarge,
             415 => Self::UnsupportedMediaType,
@@ -167,6 +174,7 @@ impl Code {
             Self::BadRequest => "The request cannot be read.",
             Self::NotFound => "There is nothing here.",
             Self::MethodNotAllowed => "This path does not take this method; the Allow header lists those it takes.",
+            Self::BodyTimeout => "The body did not come in time. Nothing was changed; send the request again.",
             Self::KeyRevoked => "The key is revoked, which is for good: only its name can be changed. Make a new key.",
             Self::KeyNotActive => {
                 "The key is disabled, expired or revoked, so nobody uses it and there is nothing to hand over. Make a new key."

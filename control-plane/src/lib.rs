@@ -8,6 +8,7 @@ pub mod domain;
 pub mod error;
 pub mod http;
 pub mod jwt;
+pub mod listen;
 pub mod service;
 pub mod settings;
 pub mod store;

@@ -14,6 +14,7 @@ use figment::providers::{Env, Format as _, Serialized, Toml};
 use figment::{Figment, Metadata};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -38,6 +39,18 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Address of the sync listener.
     pub sync_listen: SocketAddr,
+    /// Certificate chain of the management listener, in PEM.
+    pub tls_cert: OptionalFile,
+    /// The key of `tls_cert`, in PEM.
+    pub tls_key: OptionalFile,
+    /// Certificate chain of the sync listener, in PEM.
+    pub sync_tls_cert: OptionalFile,
+    /// The key of `sync_tls_cert`, in PEM.
+    pub sync_tls_key: OptionalFile,
+    /// Who the certificates of proxies must be from, in PEM. With it a proxy without one is refused.
+    pub sync_client_ca: OptionalFile,
+    /// The most connections of each listener at once.
+    pub max_connections: NonZeroU32,
     /// How long a revoked key stays in the feed, such as `7d`.
     pub revoked_retention: Retention,
     /// How long usage is kept by the day, such as `400d`.
@@ -46,6 +59,24 @@ pub struct Settings {
     pub usage_hourly_retention: Retention,
     /// What is logged, as a `tracing` filter: `info`, `keyplane=debug`.
     pub log: String,
+}
+
+/// The path of a file; the empty text is none.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize, Serialize)]
+#[serde(from = "String", into = "String")]
+pub struct OptionalFile(pub Option<PathBuf>);
+
+impl From<String> for OptionalFile {
+    fn from(text: String) -> Self {
+        Self((!text.is_empty()).then(|| text.into()))
+    }
+}
+
+impl From<OptionalFile> for String {
+    fn from(file: OptionalFile) -> Self {
+        // It was made from text.
+        file.0.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default()
+    }
 }
 
 /// A length of time, written as a whole number with a unit: `90s`, `15m`, `12h`, `7d`.

@@ -11,12 +11,12 @@ use crate::domain::secret::Secret;
 use crate::domain::time::{Clock as _, SystemClock};
 use crate::http;
 use crate::service::App;
+use crate::listen::{self, Listener, Tls, TlsError, TlsFiles};
 use crate::service::initialize::{FirstCredentials, add_first_proxy_token, initialize};
 use crate::service::sweep::{self, Swept};
 use crate::service::workers::Workers;
 use crate::settings::{self, Settings};
 use crate::store::{DataDir, OpenError, Store};
-use axum::Router;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,8 +49,17 @@ impl Serve {
 }
 
 async fn serve(settings: Settings) -> Result<(), Failure> {
-    let management = bind("listen", settings.listen)?;
-    let sync = bind("sync_listen", settings.sync_listen)?;
+    let tls = load(TlsFiles::of_management(&settings)?)?;
+    let sync_tls = load(TlsFiles::of_sync(&settings)?)?;
+    let max_connections = usize::try_from(settings.max_connections.get())?;
+    let management = Listener { name: "listen", socket: bind("listen", settings.listen)?, tls, max_connections };
+    let sync = Listener {
+        name: "sync_listen",
+        socket: bind("sync_listen", settings.sync_listen)?,
+        tls: sync_tls,
+        max_connections,
+    };
+    raise_file_limit(2 * max_connections);
     let signal = stop_signal()?;
     let store = open(&settings).await?;
 
@@ -67,14 +76,18 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         stopping,
     };
     let sweeper = tokio::spawn(sweep_forever(app.clone()));
-    let (listen, sync_listen) = (management.local_addr()?, sync.local_addr()?);
-    let mut servers = tokio::task::JoinSet::new();
-    servers.spawn(listen_on(management, http::management(&app), app.stopping.clone()));
-    servers.spawn(listen_on(sync, http::sync(&app), app.stopping.clone()));
-    for address in [listen, sync_listen].iter().filter(|address| !address.ip().is_loopback()) {
-        tracing::warn!(%address, "this listener can be reached from other machines and speaks plain HTTP");
+    let (listen, sync_listen) = (management.socket.local_addr()?, sync.socket.local_addr()?);
+    for (listener, address) in [(&management, listen), (&sync, sync_listen)] {
+        if listener.tls.is_none() && !address.ip().is_loopback() {
+            let setting = listener.name;
+            tracing::warn!(setting, %address, "this listener can be reached from other machines and speaks plain HTTP");
+        }
     }
-    tracing::info!(%listen, %sync_listen, "listening");
+    let (tls, sync_tls) = (management.tls.is_some(), sync.tls.is_some());
+    let mut servers = tokio::task::JoinSet::new();
+    servers.spawn(management.serve(http::management(&app), app.stopping.clone()));
+    servers.spawn(sync.serve(http::sync(&app), app.stopping.clone()));
+    tracing::info!(%listen, tls, %sync_listen, sync_tls, "listening");
 
     let failed = tokio::select! {
         name = signal => {
@@ -136,20 +149,24 @@ async fn open(settings: &Settings) -> Result<Store, Failure> {
     Ok(store)
 }
 
-fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+fn bind(setting: &str, address: SocketAddr) -> Result<tokio::net::TcpListener, Failure> {
     let listener = TcpListener::bind(address)
         .map_err(|error| format!("cannot listen on {address} (setting `{setting}`): {error}"))?;
     listener.set_nonblocking(true)?;
-    Ok(listener)
+    Ok(tokio::net::TcpListener::from_std(listener)?)
 }
 
-async fn listen_on(listener: TcpListener, routes: Router, mut stopping: watch::Receiver<bool>) -> std::io::Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    axum::serve(listener, routes.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(async move {
-            let _ = stopping.wait_for(|stopping| *stopping).await;
-        })
-        .await
+fn load(files: Option<TlsFiles>) -> Result<Option<Tls>, TlsError> {
+    files.map(|files| Tls::load(files, Arc::new(SystemClock))).transpose()
+}
+
+/// Makes room for as many open files as connections are allowed, or says that there is none.
+fn raise_file_limit(connections: usize) {
+    let Some(files) = listen::raise_file_limit() else { return };
+    // The database and the log have theirs.
+    if files < u64::try_from(connections).unwrap_or(u64::MAX).saturating_add(64) {
+        tracing::warn!(files, "this process may open fewer files than `max_connections` allows; raise `ulimit -n`");
+    }
 }
 
 async fn sweep_forever(app: App) {

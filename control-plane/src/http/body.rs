@@ -13,6 +13,10 @@ use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 use std::fmt;
 use std::marker::PhantomData;
+use std::time::Duration;
+
+/// How long a body may take. The longest is a megabyte of usage.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A JSON body.
 #[derive(Debug)]
@@ -59,7 +63,8 @@ pub fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) ->
 
 /// The whole body, or why it was not read.
 pub async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Error> {
-    Bytes::from_request(request, state).await.map_err(|rejection| {
+    let read = tokio::time::timeout(PATIENCE, Bytes::from_request(request, state)).await;
+    read.map_err(|_| Error::new(Code::BodyTimeout))?.map_err(|rejection| {
         let code = match rejection.into_response().status() {
             StatusCode::PAYLOAD_TOO_LARGE => Code::BodyTooLarge,
             _ => Code::BadRequest,

@@ -74,6 +74,7 @@ fn share(document: &mut Value) {
             add("401", "No credential, or one that is not accepted");
             add("404", "Nothing with this id, or nothing that you may know of");
             if takes_body {
+                add("408", "The body did not come in time");
                 add("413", "The body is too long");
                 add("415", "The body is not declared as JSON");
                 add("422", "Fields are wrong, missing or unknown");
