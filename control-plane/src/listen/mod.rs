@@ -10,7 +10,7 @@ mod files;
 mod progress;
 mod tls;
 
-pub use certificate::validity;
+pub use certificate::{Validity, validity};
 pub use files::{SOON, TlsError, TlsFiles, provider};
 pub use tls::Tls;
 

@@ -39,7 +39,7 @@ async fn what_is_wrong_is_found() {
     let any = "127.0.0.1:0";
     let none = checkup(&folder.path().join("nowhere"), any, any);
     assert_eq!(level(&none, "database"), "fail");
-    assert!(refused(&none).contains("1 of 5 checks failed"));
+    assert!(refused(&none).contains("1 of 7 checks failed"));
 
     done(&keyplane(&["init", "--data-dir", text(folder.path())]));
     let database = folder.path().join("keyplane.db");

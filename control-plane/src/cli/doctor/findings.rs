@@ -1,7 +1,8 @@
 //! What each check makes of what was found: pure.
 
-use super::probe::{Port, Proxies};
+use super::probe::{Certificate, Port, Proxies};
 use crate::domain::time::Time;
+use crate::listen::{SOON, TlsError, Validity};
 use crate::store::{Examination, OpenError};
 use serde::Serialize;
 use std::fmt;
@@ -123,6 +124,18 @@ pub fn tokens(found: &Examination) -> Finding {
 pub fn port(setting: &'static str, address: SocketAddr, port: &Port) -> Finding {
     match port {
         Port::Keyplane => Finding::new(setting, Level::Ok, format!("keyplane answers on {address}")),
+        Port::WantsCertificate => {
+            let found = format!("keyplane answers on {address} and wants a certificate of its clients");
+            Finding::new(setting, Level::Ok, found)
+        }
+        Port::OtherCertificate => Finding::new(
+            setting,
+            Level::Fail,
+            format!(
+                "whoever has {address} shows another certificate than the settings name; \
+                 if it is keyplane, its log says why it did not take the new one"
+            ),
+        ),
         Port::Free => {
             Finding::new(setting, Level::Warn, format!("nobody listens on {address}; start `keyplane serve`"))
         }
@@ -138,6 +151,37 @@ pub fn port(setting: &'static str, address: SocketAddr, port: &Port) -> Finding 
             Level::Fail,
             format!("cannot listen on {address}: {why}; change the setting `{setting}`"),
         ),
+    }
+}
+
+/// The certificate of a listener; `None`: it speaks plain HTTP, which is for this machine only.
+pub fn certificate(
+    setting: &'static str,
+    address: SocketAddr,
+    found: &Result<Option<Certificate>, TlsError>,
+    now: Time,
+) -> Finding {
+    let new = |level, message: String| Finding::new(setting, level, message);
+    match found {
+        Err(error) => new(Level::Fail, error.to_string()),
+        Ok(None) if address.ip().is_loopback() => new(Level::Ok, "none; plain HTTP, on this machine only".to_owned()),
+        Ok(None) => new(Level::Warn, format!("none: {address} speaks plain HTTP to other machines")),
+        Ok(Some(Certificate { validity: None, .. })) => {
+            Finding::skip(setting, "the end of the certificate cannot be read")
+        }
+        Ok(Some(Certificate { validity: Some(Validity { begins, ends }), exposed_key, .. })) => {
+            if now >= *ends {
+                new(Level::Fail, format!("the certificate ended at {ends}; renew it"))
+            } else if now < *begins {
+                new(Level::Fail, format!("the certificate begins at {begins} only; look at the clock, or renew it"))
+            } else if now.after(SOON) >= *ends {
+                new(Level::Warn, format!("the certificate ends at {ends}; renew it"))
+            } else if let Some(exposed) = exposed_key {
+                new(Level::Warn, exposed.clone())
+            } else {
+                new(Level::Ok, format!("the certificate ends at {ends}"))
+            }
+        }
     }
 }
 

@@ -7,10 +7,11 @@ use super::place::Place;
 use super::{Failure, secrets};
 use crate::domain::secret::Secret;
 use crate::domain::time::{Clock as _, SystemClock};
+use crate::listen::TlsFiles;
 use crate::settings::{self, Settings};
 use crate::store::examine;
 use findings::{Finding, Level};
-use probe::Port;
+use probe::{Port, Speech};
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -63,23 +64,35 @@ async fn look(settings: &Settings, credential: Option<&Secret>) -> Vec<Finding> 
         findings.push(findings::clock(SystemClock.now(), examination.newest));
         findings.push(findings::tokens(examination));
     }
-    let management = probe::port(settings.listen);
+    let now = SystemClock.now();
+    let (tls, sync_tls) =
+        (probe::certificate(TlsFiles::of_management(settings)), probe::certificate(TlsFiles::of_sync(settings)));
+    findings.push(findings::certificate("tls_cert", settings.listen, &tls, now));
+    findings.push(findings::certificate("sync_tls_cert", settings.sync_listen, &sync_tls, now));
+    // Without its certificate a listener cannot be told from another.
+    let (speech, sync_speech) = (tls.map(Speech::from).ok(), sync_tls.map(Speech::from).ok());
+    let ask = |address, speech: Option<&Speech>| speech.map_or(Port::Other, |speech| probe::port(address, speech));
+    let management = ask(settings.listen, speech.as_ref());
     findings.push(findings::port("listen", settings.listen, &management));
-    findings.push(findings::port("sync_listen", settings.sync_listen, &probe::port(settings.sync_listen)));
-    findings.push(match (&management, credential) {
-        (Port::Keyplane, Some(credential)) => {
-            let first = probe::proxies(settings.listen, credential);
+    findings.push(findings::port(
+        "sync_listen",
+        settings.sync_listen,
+        &ask(settings.sync_listen, sync_speech.as_ref()),
+    ));
+    findings.push(match (&management, &speech, credential) {
+        (Port::Keyplane, Some(speech), Some(credential)) => {
+            let first = probe::proxies(settings.listen, speech, credential);
             match first {
                 Ok(first) if first.lags() => {
                     tokio::time::sleep(CATCH_UP).await;
                     // What came in between need not have arrived yet.
-                    let second = probe::proxies(settings.listen, credential);
+                    let second = probe::proxies(settings.listen, speech, credential);
                     findings::proxies(second.map(|proxies| probe::Proxies { revision: first.revision, ..proxies }))
                 }
                 first => findings::proxies(first),
             }
         }
-        (Port::Keyplane, None) => Finding::skip("proxies", "set KEYPLANE_API_KEY to an admin key to look at them"),
+        (Port::Keyplane, _, None) => Finding::skip("proxies", "set KEYPLANE_API_KEY to an admin key to look at them"),
         _ => Finding::skip("proxies", "the server is not running"),
     });
     findings
