@@ -13,6 +13,7 @@ mod flows {
     mod outage;
     mod readme;
     mod revocation;
+    mod schemathesis;
     mod sdk;
     mod start;
 }

@@ -6,6 +6,7 @@
 //! - [`project`]: where things are
 //! - [`toolchain`], [`wasm`], [`trim`]: from Rust source to `keyplane.wasm`
 //! - [`envoy`]: an Envoy binary that will do
+//! - [`schemathesis`]: what calls the API by its description
 //! - [`parts`]: everything a stack is made of, built or fetched
 //! - [`stack`]: control plane, upstream and Envoy as child processes
 //! - [`up`], [`test`]: the two commands
@@ -14,6 +15,7 @@ pub mod envoy;
 pub mod parts;
 pub mod project;
 pub mod run;
+pub mod schemathesis;
 pub mod stack;
 pub mod test;
 pub mod toolchain;

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use crate::parts::Parts;
 use crate::project::Project;
 use crate::run::{self, BOLD, GOOD};
+use crate::schemathesis;
 use crate::stack::process::spawn;
 use crate::up;
 
@@ -51,7 +52,10 @@ pub fn test(project: &Project) -> Result<()> {
         total.add(tests(cargo)?);
         Ok(())
     })?;
-    let parts = step("control plane, filter, Envoy", || Parts::obtain(project))?;
+    let parts = step("control plane, filter, Envoy, Schemathesis", || {
+        schemathesis::obtain(project)?;
+        Parts::obtain(project)
+    })?;
     step("all other crates, and flows through a real Envoy", || {
         let mut cargo = project.cargo(["test", "--workspace", "--no-fail-fast"]);
         cargo.args(FAST.iter().flat_map(|name| ["--exclude", name])).envs(parts.environment());

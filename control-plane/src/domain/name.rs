@@ -1,4 +1,6 @@
-//! Names that people give to things: trimmed, 1 to 100 characters, no control characters.
+//! Names that people give to things: 1 to 100 characters, no control characters, not only white space, which is trimmed.
+//!
+//! The rules are about the text as it was sent, so that a schema can tell them (`http::v1::texts`).
 
 use core::fmt;
 
@@ -25,17 +27,17 @@ pub enum NameError {
 }
 
 impl Name {
-    /// Trims and checks `text`.
+    /// Checks `text` and trims it.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        let text = text.trim();
-        if text.is_empty() {
-            Err(NameError::Empty)
-        } else if text.chars().count() > MAX_NAME {
+        let trimmed = text.trim();
+        if text.chars().count() > MAX_NAME {
             Err(NameError::TooLong)
         } else if text.chars().any(|c| c.is_control() || is_direction(c)) {
             Err(NameError::Control)
+        } else if trimmed.is_empty() {
+            Err(NameError::Empty)
         } else {
-            Ok(Self(text.to_owned()))
+            Ok(Self(trimmed.to_owned()))
         }
     }
 
@@ -62,10 +64,10 @@ mod tests {
 
     #[test]
     fn names_are_trimmed_and_bounded() {
-        assert_eq!(Name::parse("  Prod \n").unwrap().as_str(), "Prod");
+        assert_eq!(Name::parse("  Prod ").unwrap().as_str(), "Prod");
         assert_eq!(Name::parse(&"é".repeat(100)).unwrap().as_str().chars().count(), 100);
         assert_eq!(Name::parse(&"é".repeat(101)), Err(NameError::TooLong));
-        assert_eq!(Name::parse(" \t"), Err(NameError::Empty));
+        assert_eq!(Name::parse("  "), Err(NameError::Empty));
         assert_eq!(Name::parse("a\u{0}b"), Err(NameError::Control));
         assert_eq!(Name::parse("a\nb"), Err(NameError::Control));
         assert_eq!(Name::parse("a\u{202e}b"), Err(NameError::Control));

@@ -56,6 +56,9 @@ fn share(document: &mut Value) {
     for (path, methods) in paths {
         let open = !path.starts_with("/v1/");
         for operation in methods.as_object_mut().into_iter().flatten().map(|(_, operation)| operation) {
+            for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
+                never_null(&mut parameter["schema"]);
+            }
             let takes_body = operation.get("requestBody").is_some();
             let mut add = |status: &str, description: &str| {
                 let answer = json!({ "$ref": "#/components/responses/Problem", "description": description });
@@ -63,7 +66,6 @@ fn share(document: &mut Value) {
                     operation["responses"][status] = answer;
                 }
             };
-            add("default", "Any other problem; its code says which");
             add("500", "A fault of Keyplane");
             add("503", "Too busy, or about to stop");
             if open {
@@ -72,13 +74,25 @@ fn share(document: &mut Value) {
             }
             add("400", "More than one credential, or a wrong query parameter or body");
             add("401", "No credential, or one that is not accepted");
+            add("403", "Not with this credential");
             add("404", "Nothing with this id, or nothing that you may know of");
+            add("429", "Too many failed attempts to authenticate");
             if takes_body {
                 add("408", "The body did not come in time");
                 add("413", "The body is too long");
                 add("415", "The body is not declared as JSON");
                 add("422", "Fields are wrong, missing or unknown");
             }
+        }
+    }
+}
+
+/// A parameter is left out, never null.
+fn never_null(schema: &mut Value) {
+    if let Some(types) = schema.get_mut("type").and_then(Value::as_array_mut) {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            schema["type"] = only.clone();
         }
     }
 }

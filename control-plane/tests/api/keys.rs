@@ -33,7 +33,7 @@ async fn a_new_key_is_answered_with_its_secret_and_its_place() {
     let plane = ControlPlane::start().await;
     let (account, project) = plane.project().await;
     let body = json!({
-        "project_id": project, "environment": "live", "name": "  CI \n", "scopes": ["write", "read", "read"],
+        "project_id": project, "environment": "live", "name": "  CI ", "scopes": ["write", "read", "read"],
         "expires_at": "2030-01-15T12:30:00+02:00",
     });
     let answer = plane.post("/v1/keys", body).await;

@@ -4,6 +4,7 @@ use super::super::auth::Authenticated;
 use super::super::body::JsonBody;
 use super::super::problem::Problem;
 use super::objects::AccountObject;
+use super::texts::NameText;
 use crate::domain::name::Name;
 use crate::error::{Code, Error, FieldError};
 use crate::service::App;
@@ -21,7 +22,7 @@ use utoipa::ToSchema;
 #[schema(as = CreateAccount)]
 pub struct Body {
     /// For people.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(value_type = NameText)]
     name: String,
 }
 

@@ -5,6 +5,7 @@ use super::super::body::JsonBody;
 use super::super::etag::of_key;
 use super::super::problem::Problem;
 use super::objects::{EnvironmentName, KeyObject};
+use super::texts::{NameText, ScopeText};
 use super::{environment_field, field, id_field, scopes_field};
 use crate::domain::name::Name;
 use crate::domain::time::Time;
@@ -28,12 +29,13 @@ pub struct Body {
     #[schema(value_type = EnvironmentName)]
     environment: String,
     /// For people.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(value_type = NameText)]
     name: String,
     /// What it may be used for.
+    #[schema(value_type = Option<Vec<ScopeText>>, max_items = 64)]
     scopes: Option<Vec<String>>,
     /// When it ends, in the future; without it never.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, example = "2030-01-15T10:30:00Z")]
     expires_at: Option<String>,
 }
 

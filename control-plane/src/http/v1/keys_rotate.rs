@@ -1,7 +1,7 @@
 //! `POST /v1/keys/{id}/rotate`: the other answer that carries a secret.
 
 use super::super::auth::Authenticated;
-use super::super::body::{JsonBody, given};
+use super::super::body::{JsonBody, whole};
 use super::super::etag::of_key;
 use super::super::problem::{Document, Problem};
 use super::PathId;
@@ -34,12 +34,12 @@ const MAX_IDLE: u64 = 90 * 24;
 pub struct Body {
     /// How long the old key works beside the new one at most, in seconds; 0 revokes it at once. Without it 24 hours, or no fixed end if
     /// `retire_when_idle_hours` is given.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "whole")]
     #[schema(value_type = u64, minimum = 0, maximum = 7_776_000, required = false)]
     grace_seconds: Option<u64>,
     /// Revokes the old key by itself once no proxy has seen it for so many hours, counted from the rotation on. A grace beside it is the
     /// latest end, and must not be 0.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "whole")]
     #[schema(value_type = u64, minimum = 1, maximum = 2160, required = false)]
     retire_when_idle_hours: Option<u64>,
 }

@@ -5,6 +5,7 @@ use super::super::body::{JsonBody, given};
 use super::super::etag::{IfMatch, of_key};
 use super::super::problem::{Document, Problem};
 use super::objects::KeyObject;
+use super::texts::{NameText, ScopeText};
 use super::{PathId, field, scopes_field};
 use crate::domain::id::KeyId;
 use crate::domain::name::Name;
@@ -20,20 +21,20 @@ use utoipa::ToSchema;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = UpdateKey)]
+#[schema(as = UpdateKey, min_properties = 1)]
 #[expect(clippy::option_option, reason = "left out, null and a time are three answers")]
 pub struct Body {
     /// For people.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = String, min_length = 1, max_length = 100, required = false)]
+    #[schema(value_type = NameText, required = false)]
     name: Option<String>,
     /// What it may be used for: the whole new list.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Vec<String>, required = false)]
+    #[schema(value_type = Vec<ScopeText>, max_items = 64, required = false)]
     scopes: Option<Vec<String>>,
     /// When it ends, in the future; null for never.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>, format = DateTime, required = false)]
+    #[schema(value_type = Option<String>, format = DateTime, example = "2030-01-15T10:30:00Z", required = false)]
     expires_at: Option<Option<String>>,
     /// Whether it is switched on. A key that is switched off is refused until it is switched on again.
     #[serde(default, deserialize_with = "given")]
@@ -51,7 +52,7 @@ pub struct Body {
     tag = "Keys",
     params(
         ("id" = uuid::Uuid, Path, description = "Id of the key"),
-        ("if-match" = Option<String>, Header, description = "The ETag of an earlier answer: the key is changed only if nobody edited it since"),
+        ("if-match" = Option<String>, Header, format = "entity-tag", description = "The ETag of an earlier answer: the key is changed only if nobody edited it since"),
     ),
     request_body = Body,
     responses(

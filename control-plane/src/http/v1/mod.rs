@@ -15,6 +15,7 @@ mod projects_create;
 mod projects_get;
 mod projects_list;
 mod proxies_list;
+mod texts;
 
 use super::auth::require_caller;
 use super::problem::Problem;

@@ -1,5 +1,6 @@
 //! The objects of the API, as they are shown.
 
+use super::texts::{CursorText, NameText, PrefixText, ScopeText};
 use crate::domain::account::{Account, AccountStatus};
 use crate::domain::id::{AccountId, KeyId, ProjectId};
 use crate::domain::key::{Key, Status};
@@ -17,7 +18,7 @@ use utoipa::ToSchema;
 pub struct Page<T> {
     data: Vec<T>,
     /// The `cursor` of the page after; null on the last one.
-    #[schema(required)]
+    #[schema(value_type = Option<CursorText>, required)]
     next_cursor: Option<String>,
 }
 
@@ -56,7 +57,7 @@ enum KeyStatusName {
 pub struct AccountObject {
     #[schema(value_type = uuid::Uuid)]
     id: AccountId,
-    #[schema(value_type = String)]
+    #[schema(value_type = NameText)]
     name: Name,
     #[schema(value_type = AccountStatusName)]
     status: AccountStatus,
@@ -79,7 +80,7 @@ pub struct ProjectObject {
     id: ProjectId,
     #[schema(value_type = uuid::Uuid)]
     account_id: AccountId,
-    #[schema(value_type = String)]
+    #[schema(value_type = NameText)]
     name: Name,
     prefixes: PrefixesObject,
     #[schema(value_type = String, format = DateTime)]
@@ -89,7 +90,9 @@ pub struct ProjectObject {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Prefixes)]
 struct PrefixesObject {
+    #[schema(value_type = PrefixText)]
     live: String,
+    #[schema(value_type = PrefixText)]
     test: String,
 }
 
@@ -108,7 +111,7 @@ impl From<Project> for ProjectObject {
 pub struct KeyObject {
     #[schema(value_type = uuid::Uuid)]
     id: KeyId,
-    #[schema(value_type = String)]
+    #[schema(value_type = NameText)]
     name: Name,
     /// The mask.
     key_prefix: String,
@@ -118,7 +121,7 @@ pub struct KeyObject {
     project_id: ProjectId,
     #[schema(value_type = uuid::Uuid)]
     account_id: AccountId,
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<ScopeText>, max_items = 64)]
     scopes: Scopes,
     #[schema(value_type = String, format = DateTime)]
     created_at: Time,

@@ -4,6 +4,7 @@ use super::super::auth::Authenticated;
 use super::super::body::{JsonBody, Object};
 use super::super::problem::Problem;
 use super::objects::ProjectObject;
+use super::texts::{NameText, PrefixText};
 use super::{field, id_field};
 use crate::domain::name::Name;
 use crate::domain::project::Prefixes;
@@ -26,7 +27,7 @@ pub struct Body {
     #[schema(value_type = uuid::Uuid)]
     account_id: String,
     /// For people.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(value_type = NameText)]
     name: String,
     /// What its keys begin with, by environment. They must differ.
     #[schema(value_type = PrefixesBody)]
@@ -35,11 +36,11 @@ pub struct Body {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = CreatePrefixes)]
+#[schema(as = CreatePrefixes, example = json!({ "live": "uk_live", "test": "uk_test" }))]
 struct PrefixesBody {
-    #[schema(pattern = "^[a-z][a-z0-9_]*$", max_length = 16, example = "uk_live")]
+    #[schema(value_type = PrefixText)]
     live: String,
-    #[schema(pattern = "^[a-z][a-z0-9_]*$", max_length = 16, example = "uk_test")]
+    #[schema(value_type = PrefixText)]
     test: String,
 }
 

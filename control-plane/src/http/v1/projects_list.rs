@@ -5,6 +5,7 @@ use super::super::problem::Problem;
 use super::super::query::{Parameters, page};
 use super::id_field;
 use super::objects::{Page, ProjectObject};
+use super::texts::CursorText;
 use crate::domain::cursor::Listing;
 use crate::error::{Code, Error};
 use crate::service::{App, read};
@@ -24,6 +25,7 @@ pub struct Query {
     #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
     limit: Option<String>,
     /// The `next_cursor` of the page before.
+    #[param(value_type = Option<CursorText>)]
     cursor: Option<String>,
 }
 

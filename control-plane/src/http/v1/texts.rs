@@ -1,0 +1,34 @@
+//! What texts of the API look like: for the description, and so for whoever generates a client or test data from it. They
+//! say what the domain's parsers check; a text that fits is accepted, one that does not is refused.
+
+#![expect(dead_code, reason = "these types only describe")]
+
+use utoipa::ToSchema;
+
+/// For people: need not be unique. White space around it is taken off.
+// Not only white space, and without what `domain::name` calls a control character.
+#[derive(ToSchema)]
+#[schema(
+    as = Name,
+    value_type = String,
+    min_length = 1,
+    max_length = 100,
+    pattern = r"^[^\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]*[^\s\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069][^\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]*$",
+    example = "Production server"
+)]
+pub struct NameText(String);
+
+/// What a key may be used for, in your own words.
+#[derive(ToSchema)]
+#[schema(as = Scope, value_type = String, max_length = 64, pattern = "^[a-z0-9][a-z0-9_.:*-]*$", example = "jobs:read")]
+pub struct ScopeText(String);
+
+/// What keys begin with. `kp_admin` and `kp_proxy` are Keyplane's own.
+#[derive(ToSchema)]
+#[schema(as = Prefix, value_type = String, max_length = 16, pattern = "^[a-z]([a-z0-9_]*[a-z0-9])?$")]
+pub struct PrefixText(String);
+
+/// A `next_cursor` of an earlier answer, unchanged. It means nothing else to you.
+#[derive(ToSchema)]
+#[schema(as = Cursor, value_type = String, format = "cursor")]
+pub struct CursorText(String);
