@@ -14,6 +14,8 @@ mod input;
 mod keys;
 #[path = "api/lists.rs"]
 mod lists;
+#[path = "api/migration.rs"]
+mod migration;
 #[cfg(unix)]
 #[path = "api/process.rs"]
 mod process;

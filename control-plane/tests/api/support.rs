@@ -108,6 +108,11 @@ impl ControlPlane {
     pub async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (admin, proxy) = make_database(folder.path()).await;
+        Self::open(folder, admin, proxy).await
+    }
+
+    /// Serves the database in `folder`.
+    pub async fn open(folder: TempDir, admin: Secret, proxy: Secret) -> Self {
         let store = DataDir::lock_existing(folder.path()).unwrap().open().await.unwrap();
         let clock = Arc::new(ManualClock(AtomicI64::new(START)));
         let (stop, stopping) = watch::channel(false);
