@@ -6,6 +6,10 @@ mod support;
 
 #[path = "api/auth.rs"]
 mod auth;
+#[path = "api/calls.rs"]
+mod calls;
+#[path = "api/every_route.rs"]
+mod every_route;
 #[path = "api/feed.rs"]
 mod feed;
 #[path = "api/input.rs"]

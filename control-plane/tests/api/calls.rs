@@ -1,0 +1,120 @@
+//! One good request for each operation of the OpenAPI document, so that a test can walk all of them. An operation that is not here
+//! fails those tests: whoever adds one says here how it is called.
+
+use crate::support::{Answer, ControlPlane, text};
+use axum::body::Body;
+use axum::http::{Method, Request};
+use keyplane::http::openapi::document;
+use serde_json::{Value, json};
+
+/// An operation of the document.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// Its id, such as `create_key`.
+    pub id: String,
+    pub method: Method,
+    /// Its path, such as `/v1/keys/{id}`.
+    pub path: String,
+    /// The status when all is well.
+    pub success: u16,
+    /// Whether it takes a body.
+    pub takes_body: bool,
+    /// Names of its query parameters.
+    pub query: Vec<String>,
+}
+
+/// All operations under `/v1`.
+pub fn operations() -> Vec<Operation> {
+    let mut found = Vec::new();
+    for (path, methods) in document()["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            if !path.starts_with("/v1/") {
+                continue;
+            }
+            let statuses = operation["responses"].as_object().unwrap().keys();
+            let success: Vec<_> = statuses.filter(|status| status.starts_with('2')).collect();
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            let query =
+                parameters.filter(|parameter| parameter["in"] == "query").map(|parameter| text(parameter, "name"));
+            found.push(Operation {
+                id: text(operation, "operationId"),
+                method: Method::from_bytes(method.to_uppercase().as_bytes()).unwrap(),
+                path: path.clone(),
+                success: success[0].parse().unwrap(),
+                takes_body: operation.get("requestBody").is_some(),
+                query: query.collect(),
+            });
+        }
+    }
+    found
+}
+
+/// An account and what it owns.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    pub account: String,
+    pub project: String,
+}
+
+impl Tenant {
+    pub async fn make(plane: &ControlPlane) -> Self {
+        let (account, project) = plane.project().await;
+        Self { account, project }
+    }
+
+    /// A key of its own that nothing has happened to.
+    async fn key(&self, plane: &ControlPlane) -> String {
+        text(&plane.key(&self.project, "live", "k").await, "id")
+    }
+}
+
+/// A request without its credential.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub method: Method,
+    pub path: String,
+    pub body: Option<Value>,
+}
+
+impl Call {
+    /// A good call of `operation` on what `tenant` owns. What is used up by the call is made anew, with the admin key.
+    pub async fn of(operation: &Operation, plane: &ControlPlane, tenant: &Tenant) -> Self {
+        let id = match operation.path.as_str() {
+            "/v1/accounts/{id}" => tenant.account.clone(),
+            "/v1/projects/{id}" => tenant.project.clone(),
+            path if path.starts_with("/v1/keys/{id}") => tenant.key(plane).await,
+            path => {
+                assert!(!path.contains('{'), "say in calls.rs what the id in {path} is");
+                String::new()
+            }
+        };
+        let body = match operation.id.as_str() {
+            _ if !operation.takes_body => None,
+            "create_account" => Some(json!({ "name": "n" })),
+            "create_project" => Some(json!({
+                "account_id": tenant.account, "name": "n", "prefixes": { "live": "uk_live", "test": "uk_test" },
+            })),
+            "create_key" => Some(json!({ "project_id": tenant.project, "environment": "live", "name": "n" })),
+            "update_key" => Some(json!({ "name": "other" })),
+            "rotate_key" => Some(json!({})),
+            id => panic!("say in calls.rs what the body of {id} is"),
+        };
+        Self { method: operation.method.clone(), path: operation.path.replace("{id}", &id), body }
+    }
+
+    /// The request with these headers; a body is declared as JSON.
+    pub fn request(&self, headers: &[(&str, &str)]) -> Request<Body> {
+        let request = Request::builder().method(self.method.clone()).uri(&self.path);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        match &self.body {
+            Some(body) => request.header("content-type", "application/json").body(Body::from(body.to_string())),
+            None => request.body(Body::empty()),
+        }
+        .unwrap()
+    }
+
+    /// Sends it with this credential.
+    pub async fn send(&self, plane: &ControlPlane, credential: &str) -> Answer {
+        plane.send(self.request(&[("authorization", &format!("Bearer {credential}"))])).await
+    }
+}
