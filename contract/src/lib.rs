@@ -13,4 +13,5 @@ pub mod digest;
 pub mod header;
 pub mod id;
 pub mod key;
+pub mod network;
 pub mod sync;

@@ -20,6 +20,12 @@ CREATE TABLE identities (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX identities_by_user ON identities (user);
 
+-- Number of the account, whichever way it owns the key: lists of an account walk an index of their own.
+ALTER TABLE keys ADD COLUMN account INTEGER REFERENCES accounts (no);
+UPDATE keys SET account = (SELECT account FROM projects WHERE no = keys.project) WHERE project IS NOT NULL;
+CREATE INDEX keys_by_account ON keys (account, id) WHERE project IS NOT NULL;
+CREATE INDEX tokens_by_account ON keys (account, id) WHERE user IS NOT NULL;
+
 -- A JSON object of the owner's own.
 ALTER TABLE keys ADD COLUMN metadata TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(metadata));
 ALTER TABLE keys ADD COLUMN revoke_reason TEXT;

@@ -8,145 +8,136 @@ use crate::domain::random::RandomError;
 use crate::store::StoreError;
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
-/// The stable name of a kind of failure, with its HTTP status and its title.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub enum Code {
-    /// No credential.
-    CredentialMissing,
-    /// A credential that is not accepted, for whatever reason.
-    CredentialInvalid,
+/// Declares the codes: name, HTTP status, title, and the detail when there is nothing more to say.
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $status:literal, $title:literal, $detail:literal;)*) => {
+        /// The stable name of a kind of failure, with its HTTP status and its title.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+        pub enum Code {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Code {
+            /// Every code, for tests and documentation.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The name in problems.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+
+            /// The HTTP status.
+            pub const fn status(self) -> u16 {
+                match self {
+                    $(Self::$variant => $status,)*
+                }
+            }
+
+            /// The problem's title.
+            pub const fn title(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $title,)*
+                }
+            }
+
+            /// The problem's detail when there is nothing more to say.
+            pub const fn detail(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $detail,)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
     /// More than one credential.
-    MultipleCredentials,
+    MultipleCredentials = "multiple_credentials", 400, "More than one credential",
+        "The request carries more than one credential. Send exactly one.";
     /// A query parameter is wrong.
-    InvalidQuery,
+    InvalidQuery = "invalid_query", 400, "Query parameter not accepted",
+        "A query parameter is wrong.";
     /// The body is no JSON.
-    MalformedJson,
+    MalformedJson = "malformed_json", 400, "Body is not JSON",
+        "The body is not JSON.";
     /// A usage batch cannot be read.
-    InvalidBatch,
+    InvalidBatch = "invalid_batch", 400, "Usage batch not readable",
+        "The usage batch cannot be read.";
     /// A request that cannot be read at all.
-    BadRequest,
+    BadRequest = "bad_request", 400, "Request not readable",
+        "The request cannot be read.";
+    /// No credential.
+    CredentialMissing = "credential_missing", 401, "Credential required",
+        "Send your credential in the Authorization header as: Bearer <key>, or in the X-API-Key header.";
+    /// A credential that is not accepted, for whatever reason.
+    CredentialInvalid = "credential_invalid", 401, "Credential not accepted",
+        "The credential is not valid. Check that it was copied whole.";
+    /// Who calls may not do this.
+    Forbidden = "forbidden", 403, "Not allowed",
+        "Your credential is valid, but it may not do this. Ask who manages the account for the right to.";
+    /// The account of the caller is suspended.
+    AccountSuspended = "account_suspended", 403, "Account suspended",
+        "The account is suspended. Its operator can say why, and lift it.";
+    /// The key may not be used from this address.
+    AddressNotAllowed = "address_not_allowed", 403, "Address not allowed",
+        "The key may be used from certain networks only, and this request comes from another.";
+    /// A JWT of somebody who is no user here.
+    UserUnknown = "user_unknown", 403, "User unknown",
+        "The token is valid, but it names no user of an account here. Ask who manages the account to add you.";
     /// No such object or page.
-    NotFound,
+    NotFound = "not_found", 404, "Not found",
+        "There is nothing here.";
     /// The path has no such method.
-    MethodNotAllowed,
+    MethodNotAllowed = "method_not_allowed", 405, "Method not allowed",
+        "This path does not take this method; the Allow header lists those it takes.";
     /// The body did not come in time.
-    BodyTimeout,
+    BodyTimeout = "body_timeout", 408, "Body too slow",
+        "The body did not come in time. Nothing was changed; send the request again.";
     /// The key is revoked, which is for good.
-    KeyRevoked,
+    KeyRevoked = "key_revoked", 409, "Key is revoked",
+        "The key is revoked, which is for good: only its name can be changed. Make a new key.";
     /// The key does not work now.
-    KeyNotActive,
+    KeyNotActive = "key_not_active", 409, "Key does not work now",
+        "The key is disabled, expired or revoked, so nobody uses it and there is nothing to hand over. Make a new key.";
+    /// The plan allows no more keys.
+    KeyLimitReached = "key_limit_reached", 409, "Key limit reached",
+        "The project has as many keys as its plan allows. Revoke keys that are not used, or upgrade the plan.";
+    /// A value that must be the only one of its kind is taken.
+    AlreadyTaken = "already_taken", 409, "Already taken",
+        "Something else has this value already.";
     /// Somebody edited the object meanwhile.
-    PreconditionFailed,
+    PreconditionFailed = "precondition_failed", 412, "Edited meanwhile",
+        "Somebody edited it since you looked. Read it again, then send your change with the new ETag in If-Match.";
     /// The body is too long.
-    BodyTooLarge,
+    BodyTooLarge = "body_too_large", 413, "Body too large",
+        "The body is longer than this path takes.";
     /// The body is of a type that is not taken here.
-    UnsupportedMediaType,
+    UnsupportedMediaType = "unsupported_media_type", 415, "Media type not accepted",
+        "Send the body as JSON, with the header Content-Type: application/json.";
     /// Fields of the body are wrong.
-    InvalidRequest,
+    InvalidRequest = "invalid_request", 422, "Fields not accepted",
+        "Fields of the body are wrong.";
+    /// Too many failed authentications from one source.
+    TooManyFailures = "too_many_failures", 429, "Too many failures",
+        "Too many credentials from your address were not accepted. Correct the credential, and try again after the time in Retry-After.";
     /// A fault of Keyplane.
-    Internal,
+    Internal = "internal_error", 500, "Internal error",
+        "Something went wrong on Keyplane's side. Nothing was changed unless a later look shows otherwise. The request id leads to the cause in the log.";
     /// Too busy, or about to stop.
-    Unavailable,
+    Unavailable = "unavailable", 503, "Unavailable",
+        "Keyplane cannot take the request now. Try again in a moment.";
 }
 
 impl Code {
-    /// Every code, for tests and documentation.
-    pub const ALL: [Self; 18] = [
-        Self::CredentialMissing,
-        Self::CredentialInvalid,
-        Self::MultipleCredentials,
-        Self::InvalidQuery,
-        Self::MalformedJson,
-        Self::InvalidBatch,
-        Self::BadRequest,
-        Self::NotFound,
-        Self::MethodNotAllowed,
-        Self::BodyTimeout,
-        Self::KeyRevoked,
-        Self::KeyNotActive,
-        Self::PreconditionFailed,
-        Self::BodyTooLarge,
-        Self::UnsupportedMediaType,
-        Self::InvalidRequest,
-        Self::Internal,
-        Self::Unavailable,
-    ];
-
-    /// The name in problems.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::CredentialMissing => "credential_missing",
-            Self::CredentialInvalid => "credential_invalid",
-            Self::MultipleCredentials => "multiple_credentials",
-            Self::InvalidQuery => "invalid_query",
-            Self::MalformedJson => "malformed_json",
-            Self::InvalidBatch => "invalid_batch",
-            Self::BadRequest => "bad_request",
-            Self::NotFound => "not_found",
-            Self::MethodNotAllowed => "method_not_allowed",
-            Self::BodyTimeout => "body_timeout",
-            Self::KeyRevoked => "key_revoked",
-            Self::KeyNotActive => "key_not_active",
-            Self::PreconditionFailed => "precondition_failed",
-            Self::BodyTooLarge => "body_too_large",
-            Self::UnsupportedMediaType => "unsupported_media_type",
-            Self::InvalidRequest => "invalid_request",
-            Self::Internal => "internal_error",
-            Self::Unavailable => "unavailable",
-        }
-    }
-
-    /// The HTTP status.
-    pub const fn status(self) -> u16 {
-        match self {
-            Self::MultipleCredentials
-            | Self::InvalidQuery
-            | Self::MalformedJson
-            | Self::InvalidBatch
-            | Self::BadRequest => 400,
-            Self::CredentialMissing | Self::CredentialInvalid => 401,
-            Self::NotFound => 404,
-            Self::MethodNotAllowed => 405,
-            Self::BodyTimeout => 408,
-            Self::KeyRevoked | Self::KeyNotActive => 409,
-            Self::PreconditionFailed => 412,
-            Self::BodyTooLarge => 413,
-            Self::UnsupportedMediaType => 415,
-            Self::InvalidRequest => 422,
-            Self::Internal => 500,
-            Self::Unavailable => 503,
-        }
-    }
-
-    /// The problem's title.
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::CredentialMissing => "Credential required",
-            Self::CredentialInvalid => "Credential not accepted",
-            Self::MultipleCredentials => "More than one credential",
-            Self::InvalidQuery => "Query parameter not accepted",
-            Self::MalformedJson => "Body is not JSON",
-            Self::InvalidBatch => "Usage batch not readable",
-            Self::BadRequest => "Request not readable",
-            Self::NotFound => "Not found",
-            Self::MethodNotAllowed => "Method not allowed",
-            Self::BodyTimeout => "Body too slow",
-            Self::KeyRevoked => "Key is revoked",
-            Self::KeyNotActive => "Key does not work now",
-            Self::PreconditionFailed => "Edited meanwhile",
-            Self::BodyTooLarge => "Body too large",
-            Self::UnsupportedMediaType => "Media type not accepted",
-            Self::InvalidRequest => "Fields not accepted",
-            Self::Internal => "Internal error",
-            Self::Unavailable => "Unavailable",
-        }
-    }
-
     /// The code that stands for a bare HTTP status.
     pub const fn of_status(status: u16) -> Self {
         match status {
             401 => Self::CredentialInvalid,
+            403 => Self::Forbidden,
             404 => Self::NotFound,
             405 => Self::MethodNotAllowed,
             408 => Self::BodyTimeout,
@@ -154,42 +145,10 @@ impl Code {
             413 => Self::BodyTooLarge,
             415 => Self::UnsupportedMediaType,
             422 => Self::InvalidRequest,
+            429 => Self::TooManyFailures,
             503 => Self::Unavailable,
             400..=499 => Self::BadRequest,
             _ => Self::Internal,
-        }
-    }
-
-    /// The problem's detail when there is nothing more to say.
-    pub const fn detail(self) -> &'static str {
-        match self {
-            Self::CredentialMissing => {
-                "Send your credential in the Authorization header as: Bearer <key>, or in the X-API-Key header."
-            }
-            Self::CredentialInvalid => "The credential is not valid. Check that it was copied whole.",
-            Self::MultipleCredentials => "The request carries more than one credential. Send exactly one.",
-            Self::InvalidQuery => "A query parameter is wrong.",
-            Self::MalformedJson => "The body is not JSON.",
-            Self::InvalidBatch => "The usage batch cannot be read.",
-            Self::BadRequest => "The request cannot be read.",
-            Self::NotFound => "There is nothing here.",
-            Self::MethodNotAllowed => "This path does not take this method; the Allow header lists those it takes.",
-            Self::BodyTimeout => "The body did not come in time. Nothing was changed; send the request again.",
-            Self::KeyRevoked => "The key is revoked, which is for good: only its name can be changed. Make a new key.",
-            Self::KeyNotActive => {
-                "The key is disabled, expired or revoked, so nobody uses it and there is nothing to hand over. Make a new key."
-            }
-            Self::PreconditionFailed => {
-                "Somebody edited it since you looked. Read it again, then send your change with the new ETag in If-Match."
-            }
-            Self::BodyTooLarge => "The body is longer than this path takes.",
-            Self::UnsupportedMediaType => "Send the body as JSON, with the header Content-Type: application/json.",
-            Self::InvalidRequest => "Fields of the body are wrong.",
-            Self::Internal => {
-                "Something went wrong on Keyplane's side. Nothing was changed unless a later look shows otherwise. \
-                 The request id leads to the cause in the log."
-            }
-            Self::Unavailable => "Keyplane cannot take the request now. Try again in a moment.",
         }
     }
 }
@@ -220,6 +179,8 @@ pub struct Error {
     pub detail: Cow<'static, str>,
     /// The fields that are wrong.
     pub fields: Vec<FieldError>,
+    /// When to try again, if that is known.
+    pub retry_after: Option<Duration>,
     /// What the log is told.
     #[source]
     pub cause: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -228,7 +189,7 @@ pub struct Error {
 impl Error {
     /// A failure with its usual sentence.
     pub const fn new(code: Code) -> Self {
-        Self { code, detail: Cow::Borrowed(code.detail()), fields: Vec::new(), cause: None }
+        Self { code, detail: Cow::Borrowed(code.detail()), fields: Vec::new(), retry_after: None, cause: None }
     }
 
     /// A failure with a sentence of its own.
@@ -245,6 +206,12 @@ impl Error {
     pub fn not_found_in(kind: &str, field: &'static str) -> Self {
         let message = format!("names no {kind}");
         Self { fields: vec![FieldError::new(field, message)], ..Self::not_found(kind) }
+    }
+
+    /// A field must be the only one of its kind, and is not.
+    pub fn taken(field: &'static str, message: &str) -> Self {
+        let fields = vec![FieldError::new(field, message)];
+        Self { fields, ..Self::with_detail(Code::AlreadyTaken, format!("`{field}` {message}.")) }
     }
 
     /// Fields that are wrong, with `code` one of `InvalidRequest` and `InvalidQuery`.

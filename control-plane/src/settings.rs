@@ -10,9 +10,12 @@
 //! Secrets are no settings: `KEYPLANE_ADMIN_KEY` and `KEYPLANE_PROXY_TOKEN` are read apart from these, so that printing the settings
 //! can never print them.
 
+use crate::domain::plan::Cap;
+use crate::jwt::JwtSettings;
 use figment::providers::{Env, Format as _, Serialized, Toml};
 use figment::{Figment, Metadata};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -57,6 +60,14 @@ pub struct Settings {
     pub usage_retention: Retention,
     /// How long usage is kept by the hour too, such as `14d`.
     pub usage_hourly_retention: Retention,
+    /// The plans: how many keys a project may have.
+    pub plans: BTreeMap<String, Cap>,
+    /// The plan of accounts that are made without one.
+    pub default_plan: String,
+    /// What personal access tokens begin with.
+    pub personal_token_prefix: String,
+    /// Whose JWTs are taken.
+    pub jwt: JwtSettings,
     /// What is logged, as a `tracing` filter: `info`, `keyplane=debug`.
     pub log: String,
 }

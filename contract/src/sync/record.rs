@@ -176,7 +176,7 @@ pub struct Policy<'a> {
 
 impl Policy<'_> {
     /// Bytes of a network: prefix length, then the address as IPv6 (IPv4 as `::ffff:a.b.c.d`, its prefix plus 96).
-    pub const NETWORK_LEN: usize = 17;
+    pub const NETWORK_LEN: usize = crate::network::NETWORK_LEN;
 }
 
 /// A record of a page.

@@ -6,10 +6,13 @@
 
 use super::place::Place;
 use super::{Failure, secrets};
+use crate::domain::plan::Plans;
+use crate::domain::project::is_reserved;
 use crate::domain::random::SystemRandom;
 use crate::domain::secret::Secret;
 use crate::domain::time::{Clock as _, SystemClock};
 use crate::http;
+use crate::jwt::Verifier;
 use crate::listen::{self, Listener, Tls, TlsError, TlsFiles};
 use crate::service::App;
 use crate::service::initialize::{FirstCredentials, add_first_proxy_token, initialize};
@@ -17,6 +20,7 @@ use crate::service::sweep::{self, Swept};
 use crate::service::workers::Workers;
 use crate::settings::{self, Settings};
 use crate::store::{DataDir, OpenError, Store};
+use keyplane_contract::key::Prefix;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,6 +64,9 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         max_connections,
     };
     raise_file_limit(2 * max_connections);
+    let jwt = Verifier::new(&settings.jwt, |name| std::env::var(name).ok().map(Into::into))?;
+    let plans = Plans::new(settings.plans.clone(), settings.default_plan.clone())?;
+    let personal_token_prefix = personal_token_prefix(&settings.personal_token_prefix)?;
     let signal = stop_signal()?;
     let store = open(&settings).await?;
 
@@ -69,6 +76,10 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
         workers: Arc::new(Workers::default()),
+        jwt: Arc::new(jwt),
+        throttle: Arc::default(),
+        plans: Arc::new(plans),
+        personal_token_prefix,
         revoked_retention: settings.revoked_retention.0,
         usage_retention: settings.usage_retention.0,
         usage_hourly_retention: settings.usage_hourly_retention.0,
@@ -147,6 +158,15 @@ async fn open(settings: &Settings) -> Result<Store, Failure> {
         tracing::warn!("there is no proxy token, so no proxy can sync; set {} and start again", secrets::PROXY_TOKEN);
     }
     Ok(store)
+}
+
+/// Personal access tokens must not be taken for Keyplane's own credentials.
+fn personal_token_prefix(text: &str) -> Result<Prefix, Failure> {
+    let prefix = Prefix::parse(text).map_err(|error| format!("setting `personal_token_prefix` {error}"))?;
+    if is_reserved(&prefix) {
+        return Err("setting `personal_token_prefix` must not be `kp_admin` or `kp_proxy`: these mark Keyplane's own credentials".into());
+    }
+    Ok(prefix)
 }
 
 fn bind(setting: &str, address: SocketAddr) -> Result<tokio::net::TcpListener, Failure> {

@@ -1,38 +1,12 @@
 //! Who did what to which object, from where, when.
 
-use super::id::{AdminKeyId, RequestId};
+use super::actor::Actor;
+use super::id::RequestId;
 use super::time::Time;
 use keyplane_contract::id::Id;
 use std::net::IpAddr;
 
-/// Who acts.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Actor {
-    /// The holder of an admin key.
-    AdminKey(AdminKeyId),
-    /// Keyplane itself, on time or from the command line.
-    System,
-}
-
-impl Actor {
-    /// The kind's name in the audit log.
-    pub const fn kind(self) -> &'static str {
-        match self {
-            Self::AdminKey(_) => "admin_key",
-            Self::System => "system",
-        }
-    }
-
-    /// Which one of the kind.
-    pub const fn id(self) -> Option<Id> {
-        match self {
-            Self::AdminKey(id) => Some(id.0),
-            Self::System => None,
-        }
-    }
-}
-
-/// Where a change comes from.
+/// Where a request comes from: who acts, and from where.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Origin {
     /// Who acts.
@@ -61,13 +35,29 @@ pub enum Action {
     CreateProxyToken,
     /// An account was made.
     CreateAccount,
+    /// An account got another name or external id.
+    UpdateAccount,
+    /// An account got another plan.
+    ChangePlan,
+    /// An account was suspended.
+    SuspendAccount,
+    /// A suspended account was let go on.
+    ResumeAccount,
+    /// A user was made.
+    CreateUser,
+    /// A user got another name, address, role or identity.
+    UpdateUser,
+    /// A user left, and their tokens were revoked.
+    RemoveUser,
     /// A project was made.
     CreateProject,
+    /// A project got another name or other prefixes.
+    UpdateProject,
     /// A key was made.
     CreateKey,
     /// A key got another name.
     RenameKey,
-    /// A key got other scopes or another end.
+    /// A key got other restrictions, another end or other metadata.
     UpdateKey,
     /// A key was switched off.
     DisableKey,
@@ -90,7 +80,15 @@ impl Action {
             Self::CreateAdminKey => "admin_key.create",
             Self::CreateProxyToken => "proxy_token.create",
             Self::CreateAccount => "account.create",
+            Self::UpdateAccount => "account.update",
+            Self::ChangePlan => "account.change_plan",
+            Self::SuspendAccount => "account.suspend",
+            Self::ResumeAccount => "account.resume",
+            Self::CreateUser => "user.create",
+            Self::UpdateUser => "user.update",
+            Self::RemoveUser => "user.remove",
             Self::CreateProject => "project.create",
+            Self::UpdateProject => "project.update",
             Self::CreateKey => "key.create",
             Self::RenameKey => "key.rename",
             Self::UpdateKey => "key.update",

@@ -72,6 +72,10 @@ typed_id! {
     ProjectId
 }
 typed_id! {
+    /// Id of a user.
+    UserId
+}
+typed_id! {
     /// Id of a key.
     KeyId
 }

@@ -10,8 +10,11 @@
 //!
 //! Expiry is a time and no state: nothing has to happen when it comes, so nothing can be late.
 
-use super::id::{AccountId, KeyId, ProjectId};
+use super::id::{AccountId, KeyId, ProjectId, UserId};
+use super::metadata::Metadata;
 use super::name::Name;
+use super::networks::Networks;
+use super::rights::Resource;
 use super::scope::Scopes;
 use super::time::Time;
 use super::version::Version;
@@ -23,8 +26,8 @@ use std::time::Duration;
 pub struct Key {
     /// Its id.
     pub id: KeyId,
-    /// Id of its project.
-    pub project_id: ProjectId,
+    /// What it belongs to.
+    pub owner: Owner,
     /// Id of its account.
     pub account_id: AccountId,
     /// `live` or `test`.
@@ -35,6 +38,10 @@ pub struct Key {
     pub mask: String,
     /// What it may be used for; empty when the operator does not use scopes.
     pub scopes: Scopes,
+    /// From where it may be used.
+    pub networks: Networks,
+    /// What its owner keeps with it.
+    pub metadata: Metadata,
     /// When it was made.
     pub created_at: Time,
     /// When it ends; `None` for never.
@@ -47,6 +54,93 @@ pub struct Key {
     pub replaced_by: Option<KeyId>,
     /// It is revoked once no proxy has seen it for so long; `None` for a key that was not rotated so.
     pub idle_limit: Option<Duration>,
+    /// Why it was revoked, if somebody said so.
+    pub revoke_reason: Option<RevokeReason>,
+}
+
+/// What a key belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Owner {
+    /// A project.
+    Project(ProjectId),
+    /// A person: the key is a personal access token.
+    User(UserId),
+}
+
+/// Keys and personal access tokens live alike, but they are different things to those who may see them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeyKind {
+    /// A project's key.
+    Key,
+    /// A personal access token.
+    PersonalToken,
+}
+
+impl KeyKind {
+    /// What people call it.
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::PersonalToken => "personal access token",
+        }
+    }
+
+    /// What a right over it is about.
+    pub const fn resource(self) -> Resource {
+        match self {
+            Self::Key => Resource::Keys,
+            Self::PersonalToken => Resource::PersonalTokens,
+        }
+    }
+}
+
+impl Owner {
+    /// What is owned.
+    pub const fn kind(self) -> KeyKind {
+        match self {
+            Self::Project(_) => KeyKind::Key,
+            Self::User(_) => KeyKind::PersonalToken,
+        }
+    }
+
+    /// The project; `None` for a personal access token.
+    pub const fn project(self) -> Option<ProjectId> {
+        match self {
+            Self::Project(id) => Some(id),
+            Self::User(_) => None,
+        }
+    }
+
+    /// The user; `None` for a project's key.
+    pub const fn user(self) -> Option<UserId> {
+        match self {
+            Self::User(id) => Some(id),
+            Self::Project(_) => None,
+        }
+    }
+}
+
+/// Why somebody revokes a key, in their own words.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+pub struct RevokeReason(String);
+
+/// A text is no reason.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("must have 1 to 200 characters and no control characters")]
+pub struct RevokeReasonError;
+
+impl RevokeReason {
+    /// Takes a text of 1 to 200 characters in one line; white space around it is dropped.
+    pub fn parse(text: &str) -> Result<Self, RevokeReasonError> {
+        let text = text.trim();
+        let fits = (1..=200).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        if fits { Ok(Self(text.to_owned())) } else { Err(RevokeReasonError) }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Where a key stands in its life.
@@ -135,7 +229,16 @@ impl Key {
             State::Revoked { .. } | State::Gone { .. } => "revoked",
         };
         let end = self.expires_at.map(|end| end.to_string()).unwrap_or_default();
-        Version::of(&[self.name.as_str(), &self.scopes.joined(), &end, state])
+        let (scopes, networks, metadata) = (self.scopes.joined(), self.networks.to_string(), self.metadata.text());
+        Version::of(&[self.name.as_str(), &scopes, &end, state, &networks, &metadata])
+    }
+
+    /// Since when it is revoked.
+    pub const fn revoked_at(&self) -> Option<Time> {
+        match self.state {
+            State::Revoked { at } | State::Gone { revoked_at: at, .. } => Some(at),
+            State::Active | State::Disabled => None,
+        }
     }
 
     /// The status at `now`. What cannot be undone is said first: revoked, then expired, then disabled.
@@ -187,18 +290,21 @@ mod tests {
     fn the_status_says_first_what_cannot_be_undone() {
         let mut key = Key {
             id: KeyId(Id::default()),
-            project_id: ProjectId(Id::default()),
+            owner: Owner::Project(ProjectId(Id::default())),
             account_id: AccountId(Id::default()),
             environment: Environment::Live,
             name: Name::parse("n").unwrap(),
             mask: String::new(),
             scopes: Scopes::default(),
+            networks: Networks::default(),
+            metadata: Metadata::default(),
             created_at: at(0),
             expires_at: Some(at(100)),
             last_used_at: None,
             state: State::Active,
             replaced_by: None,
             idle_limit: None,
+            revoke_reason: None,
         };
         assert_eq!(key.status(at(99)), Status::Active);
         assert_eq!(key.status(at(100)), Status::Expired);

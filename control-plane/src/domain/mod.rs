@@ -4,15 +4,21 @@
 //! hold a wrong one.
 
 pub mod account;
+pub mod actor;
 pub mod audit;
 pub mod cursor;
 pub mod id;
 pub mod key;
+pub mod metadata;
 pub mod name;
+pub mod networks;
+pub mod plan;
 pub mod project;
 pub mod random;
+pub mod rights;
 pub mod scope;
 pub mod secret;
 pub mod source;
 pub mod time;
+pub mod user;
 pub mod version;

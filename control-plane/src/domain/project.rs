@@ -5,6 +5,7 @@ use super::id::{AccountId, ProjectId};
 use super::name::Name;
 use super::secret::{ADMIN_PREFIX, PROXY_PREFIX};
 use super::time::Time;
+use super::version::Version;
 use keyplane_contract::key::Prefix;
 use keyplane_contract::sync::Environment;
 
@@ -15,6 +16,8 @@ pub struct Project {
     pub no: u32,
     /// Its id.
     pub id: ProjectId,
+    /// Number of its account.
+    pub account: u32,
     /// Id of its account.
     pub account_id: AccountId,
     /// Its name.
@@ -25,6 +28,14 @@ pub struct Project {
     pub created_at: Time,
 }
 
+impl Project {
+    /// The version of what can be edited.
+    pub fn version(&self) -> Version {
+        let (live, test) = (self.prefixes.of(Environment::Live), self.prefixes.of(Environment::Test));
+        Version::of(&[self.name.as_str(), live.as_str(), test.as_str()])
+    }
+}
+
 /// A project with the account that owns it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OwnedProject {
@@ -32,6 +43,11 @@ pub struct OwnedProject {
     pub project: Project,
     /// Its account.
     pub account: Account,
+}
+
+/// Whether this prefix marks Keyplane's own credentials.
+pub fn is_reserved(prefix: &Prefix) -> bool {
+    matches!(prefix.as_str(), ADMIN_PREFIX | PROXY_PREFIX)
 }
 
 /// The prefixes of a project, one for each environment, never equal.
@@ -68,10 +84,9 @@ impl PrefixesError {
 impl Prefixes {
     /// Checks that the two go together. Projects may share prefixes: the digest tells keys apart, not the prefix.
     pub fn new(live: Prefix, test: Prefix) -> Result<Self, PrefixesError> {
-        let reserved = |prefix: &Prefix| matches!(prefix.as_str(), ADMIN_PREFIX | PROXY_PREFIX);
-        if reserved(&live) {
+        if is_reserved(&live) {
             Err(PrefixesError::LiveReserved)
-        } else if reserved(&test) {
+        } else if is_reserved(&test) {
             Err(PrefixesError::TestReserved)
         } else if live == test {
             Err(PrefixesError::Equal)

@@ -4,19 +4,20 @@
 //! still not open. Handlers take [`Authenticated`].
 
 use super::problem::Problem;
+use crate::domain::actor::Actor;
 use crate::domain::audit::Origin;
 use crate::domain::id::RequestId;
 use crate::domain::secret::Secret;
 use crate::error::{Code, Error};
+use crate::jwt::MAX_TOKEN_LEN;
 use crate::service::App;
-use crate::service::authenticate::{self, Caller};
+use crate::service::authenticate;
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
-use keyplane_contract::key::MAX_CREDENTIAL_LEN;
 use std::net::{IpAddr, SocketAddr};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -25,16 +26,15 @@ const SCHEME: &str = "bearer";
 /// Who calls, and from where. Only behind [`require_caller`].
 #[derive(Clone, Copy, Debug)]
 pub struct Authenticated {
-    /// Who calls.
-    pub caller: Caller,
+    actor: Actor,
     request: Option<RequestId>,
     source: Option<IpAddr>,
 }
 
 impl Authenticated {
-    /// Who calls and from where, for the audit log.
+    /// Who calls and from where: what operations ask for rights, and the audit log for names.
     pub fn origin(&self) -> Origin {
-        Origin { actor: self.caller.actor(), request: self.request, source: self.source }
+        Origin { actor: self.actor, request: self.request, source: self.source }
     }
 }
 
@@ -49,24 +49,40 @@ impl<S: Send + Sync> FromRequestParts<S> for Authenticated {
 
 /// Lets callers of the management API in.
 pub async fn require_caller(State(app): State<App>, mut request: Request, next: Next) -> Result<Response, Problem> {
-    let credential = credential(request.headers(), &[AUTHORIZATION, API_KEY])?;
+    let source = source(&request);
+    let credential = credential(request.headers(), &[AUTHORIZATION, API_KEY]);
     mark_sensitive(request.headers_mut());
-    let caller = authenticate::caller(&app, &credential).await?;
-    let authenticated = Authenticated {
-        caller,
-        request: request.extensions().get::<RequestId>().copied(),
-        source: request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip()),
-    };
+    let caller = async { authenticate::caller(&app, &credential?, source).await };
+    let actor = caller.await.map_err(|error| throttled(&app, source, error))?;
+    let request_id = request.extensions().get::<RequestId>().copied();
+    let authenticated = Authenticated { actor, request: request_id, source };
     request.extensions_mut().insert(authenticated);
     Ok(next.run(request).await)
 }
 
 /// Lets proxies in.
 pub async fn require_proxy(State(app): State<App>, mut request: Request, next: Next) -> Result<Response, Problem> {
-    let credential = credential(request.headers(), &[AUTHORIZATION])?;
+    let source = source(&request);
+    let credential = credential(request.headers(), &[AUTHORIZATION]);
     mark_sensitive(request.headers_mut());
-    authenticate::proxy(&app, &credential).await?;
+    let proxy = async { authenticate::proxy(&app, &credential?).await };
+    proxy.await.map_err(|error| throttled(&app, source, error))?;
     Ok(next.run(request).await)
+}
+
+fn source(request: &Request) -> Option<IpAddr> {
+    request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical())
+}
+
+/// Counts a credential that was not accepted against its source; after too many the answer says to wait.
+fn throttled(app: &App, source: Option<IpAddr>, error: Error) -> Error {
+    match (error.code, source) {
+        (Code::CredentialInvalid, Some(source)) => match app.throttle.fail(source, app.now()) {
+            Ok(()) => error,
+            Err(wait) => Error { retry_after: Some(wait), ..Error::new(Code::TooManyFailures) },
+        },
+        _ => error,
+    }
 }
 
 /// The one credential in these headers. Two are refused even if they are equal, as the filter does.
@@ -78,7 +94,7 @@ fn credential(headers: &HeaderMap, places: &[HeaderName]) -> Result<Secret, Erro
     }
     let text = if *name == AUTHORIZATION { bearer(value) } else { value.to_str().ok().map(str::trim) };
     match text {
-        Some(text) if !text.is_empty() && text.len() <= MAX_CREDENTIAL_LEN => Ok(Secret::new(text.to_owned())),
+        Some(text) if !text.is_empty() && text.len() <= MAX_TOKEN_LEN => Ok(Secret::new(text.to_owned())),
         _ => Err(Error::new(Code::CredentialInvalid)),
     }
 }

@@ -3,17 +3,16 @@
 //! The tag covers what can be edited. What changes by itself (the last use, the passing of the end) is left out, or no
 //! edit of a busy key would ever be accepted.
 
-use crate::domain::key::Key;
-use crate::domain::version::Expected;
+use crate::domain::version::{Expected, Version};
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::{ETAG, HeaderName, IF_MATCH};
 use axum::http::request::Parts;
 use std::convert::Infallible;
 
-/// The `ETag` header of a key.
-pub fn of_key(key: &Key) -> [(HeaderName, String); 1] {
-    [(ETAG, format!("\"{}\"", key.version()))]
+/// The `ETag` header of an object of this version.
+pub fn etag(version: Version) -> [(HeaderName, String); 1] {
+    [(ETAG, format!("\"{version}\""))]
 }
 
 /// What `If-Match` asks for. What cannot be read matches nothing, so that a change never happens by mistake.

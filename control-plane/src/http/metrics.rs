@@ -8,9 +8,9 @@
 
 use super::auth::Authenticated;
 use super::problem::Problem;
-use crate::error::{Code, Error};
+use crate::domain::rights::{Resource, Right};
+use crate::error::Error;
 use crate::service::App;
-use crate::service::authenticate::Caller;
 use crate::service::list_proxies::list_proxies;
 use axum::extract::State;
 use axum::http::Method;
@@ -95,14 +95,9 @@ impl Requests {
 
 /// `GET /metrics`
 pub async fn handle(State(app): State<App>, by: Authenticated) -> Result<impl IntoResponse, Problem> {
-    // Of all accounts together: for the operator only, whoever else may call one day.
-    #[allow(unreachable_patterns, reason = "a new kind of caller is refused here until somebody decides otherwise")]
-    match by.caller {
-        Caller::Admin(_) => {}
-        _ => return Err(Error::new(Code::NotFound).into()),
-    }
+    by.origin().may(Right::read(Resource::Metrics))?;
     let status = app.store.status().await.map_err(Error::from)?;
-    let (head, proxies) = list_proxies(&app);
+    let (head, proxies) = list_proxies(&app, &by.origin())?;
     let workers = || proxies.iter().flat_map(|proxy| &proxy.workers);
     let lagging = workers().filter(|worker| worker.poll.acknowledged.is_none_or(|revision| revision < head)).count();
     let mut text = String::new();

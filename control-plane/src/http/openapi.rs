@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::sync::LazyLock;
 use utoipa::OpenApi;
 
-const DESCRIPTION: &str = "Keyplane issues API keys and has Envoy check them.\n\nSend an admin key as `Authorization: Bearer <key>` or as `X-API-Key`; exactly one of them. \
+const DESCRIPTION: &str = "Keyplane issues API keys and has Envoy check them.\n\nSend an admin key, a key with management scopes, a personal access token or a JWT as `Authorization: Bearer <key>` or as `X-API-Key`; exactly one of them. \
      Lists are newest first; give `next_cursor` as `cursor` to go on. Unknown fields and parameters are refused. Times are \
      RFC 3339 in UTC. Every failure is a problem document (RFC 9457): branch on its `code`.";
 
@@ -21,6 +21,9 @@ const DESCRIPTION: &str = "Keyplane issues API keys and has Envoy check them.\n\
         (name = "Accounts", description = "Tenants: who owns projects."),
         (name = "Projects", description = "What keys belong to; decides how they begin."),
         (name = "Keys", description = "What callers of your API present."),
+        (name = "Personal access tokens", description = "Keys that act as a user."),
+        (name = "Users", description = "The people of an account."),
+        (name = "Me", description = "Who calls."),
         (name = "Proxies", description = "The Envoys that check keys."),
         (name = "Health", description = "For what watches the process. Takes no credential.")
     )
@@ -42,8 +45,8 @@ pub fn document() -> &'static Value {
 /// Adds what all operations have in common.
 fn share(document: &mut Value) {
     document["components"]["securitySchemes"] = json!({
-        "bearer": { "type": "http", "scheme": "bearer", "description": "An admin key." },
-        "api_key": { "type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An admin key." },
+        "bearer": { "type": "http", "scheme": "bearer", "description": "An admin key, a key with management scopes, a personal access token or a JWT." },
+        "api_key": { "type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same credentials." },
     });
     document["components"]["responses"] = json!({
         "Problem": {

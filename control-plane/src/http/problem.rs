@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 use utoipa::ToSchema;
 
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -96,10 +97,13 @@ pub fn render(mut response: Response, request_id: RequestId) -> Response {
             let challenge = HeaderValue::from_static("Bearer realm=\"keyplane\", error=\"invalid_token\"");
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
-        Code::Unavailable => {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        }
         _ => {}
+    }
+    let retry_after = error.retry_after.or((error.code == Code::Unavailable).then_some(Duration::from_secs(1)));
+    if let Some(wait) = retry_after {
+        // Whole seconds (RFC 9110, section 10.2.3), rounded up.
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
     }
     *response.headers_mut() = headers;
     response

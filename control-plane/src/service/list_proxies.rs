@@ -2,6 +2,9 @@
 
 use super::App;
 use super::workers::Worker;
+use crate::domain::audit::Origin;
+use crate::domain::rights::{Resource, Right};
+use crate::error::Error;
 
 /// A proxy and its live workers.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -13,7 +16,8 @@ pub struct Proxy {
 }
 
 /// The live proxies and the revision that all of them would have if none lagged.
-pub fn list_proxies(app: &App) -> (u64, Vec<Proxy>) {
+pub fn list_proxies(app: &App, by: &Origin) -> Result<(u64, Vec<Proxy>), Error> {
+    by.may(Right::read(Resource::Proxies))?;
     let head = *app.store.head().borrow();
     let mut proxies: Vec<Proxy> = Vec::new();
     for worker in app.workers.live(app.now()) {
@@ -22,5 +26,5 @@ pub fn list_proxies(app: &App) -> (u64, Vec<Proxy>) {
             None => proxies.push(Proxy { name: worker.poll.proxy.clone(), workers: vec![worker] }),
         }
     }
-    (head, proxies)
+    Ok((head, proxies))
 }

@@ -7,26 +7,39 @@ pub mod authenticate;
 pub mod changes;
 pub mod create_account;
 pub mod create_key;
+pub mod create_personal_token;
 pub mod create_project;
+pub mod create_user;
 pub mod initialize;
 pub mod list_proxies;
+mod permit;
 pub mod read;
 pub mod record_usage;
+pub mod remove_user;
 pub mod restore;
 pub mod revoke_key;
 pub mod rotate_key;
 pub mod sweep;
+pub mod throttle;
+pub mod update_account;
 pub mod update_key;
+pub mod update_project;
+pub mod update_user;
+pub mod who;
 pub mod workers;
 
 use crate::domain::audit::{Action, Entry, Origin};
+use crate::domain::plan::Plans;
 use crate::domain::random::Random;
 use crate::domain::time::{Clock, Time};
 use crate::error::{Code, Error, FieldError};
+use crate::jwt::Verifier;
 use crate::store::Store;
 use keyplane_contract::id::Id;
+use keyplane_contract::key::Prefix;
 use std::sync::Arc;
 use std::time::Duration;
+use throttle::Throttle;
 use tokio::sync::watch;
 use workers::Workers;
 
@@ -41,6 +54,14 @@ pub struct App {
     pub random: Arc<dyn Random>,
     /// The proxies' workers that poll.
     pub workers: Arc<Workers>,
+    /// Verifies JWTs of the configured issuers.
+    pub jwt: Arc<Verifier>,
+    /// Counts failed authentications.
+    pub throttle: Arc<Throttle>,
+    /// The operator's plans.
+    pub plans: Arc<Plans>,
+    /// What personal access tokens begin with.
+    pub personal_token_prefix: Prefix,
     /// How long a revoked key stays in the feed.
     pub revoked_retention: Duration,
     /// How long usage is kept by the day.
@@ -61,15 +82,16 @@ impl App {
 }
 
 /// An audit entry of a change at `at`.
-fn audit(
-    at: Time,
-    origin: &Origin,
-    action: Action,
-    object: Id,
-    account: Option<u32>,
-    detail: serde_json::Value,
-) -> Entry {
-    Entry { at, origin: *origin, action, object: Some(object), account, detail }
+fn audit(at: Time, by: &Origin, action: Action, object: Id, account: Option<u32>, detail: serde_json::Value) -> Entry {
+    Entry { at, origin: *by, action, object: Some(object), account, detail }
+}
+
+/// The plan of this name, or the refusal that names those that there are.
+fn known_plan(app: &App, name: &str) -> Result<String, Error> {
+    app.plans.find(name).map(str::to_owned).ok_or_else(|| {
+        let field = FieldError::new("plan", format!("must be one of {}", app.plans.names()));
+        Error::fields(Code::InvalidRequest, vec![field])
+    })
 }
 
 /// Refuses an end that has come already.

@@ -1,17 +1,28 @@
-//! Revokes a key: at once, and for good.
+//! Revokes a key or a personal access token: at once, and for good.
 
+use super::permit::visible;
 use super::{App, audit};
 use crate::domain::audit::{Action, Origin};
 use crate::domain::id::KeyId;
-use crate::domain::key::{Key, TransitionError};
-use crate::error::Error;
+use crate::domain::key::{Key, KeyKind, RevokeReason, TransitionError};
+use crate::domain::rights::Right;
+use crate::domain::version::Expected;
+use crate::error::{Code, Error};
 use serde_json::json;
 
-/// Revokes a key. One that is revoked already stays as it is.
-pub async fn revoke_key(app: &App, origin: &Origin, id: KeyId) -> Result<Key, Error> {
+/// Revokes a key of this kind, if it is as `expected`. One that is revoked already stays as it is, its reason too.
+pub async fn revoke_key(
+    app: &App,
+    by: &Origin,
+    kind: KeyKind,
+    id: KeyId,
+    expected: &Expected,
+    reason: Option<RevokeReason>,
+) -> Result<Key, Error> {
+    let reach = by.may(Right::write(kind.resource()))?;
     let now = app.now();
     let mut tx = app.store.write().await?;
-    let stored = tx.key(id).await?.ok_or_else(|| Error::not_found("key"))?;
+    let stored = visible(tx.key(id).await?, kind, reach)?;
     let state = match stored.key.state.revoke(now) {
         Ok(state) => state,
         Err(TransitionError::AlreadyRevoked) => {
@@ -21,9 +32,15 @@ pub async fn revoke_key(app: &App, origin: &Origin, id: KeyId) -> Result<Key, Er
         }
         Err(error) => return Err(Error::internal(error)),
     };
+    if !expected.allows(stored.key.version()) {
+        return Err(Error::new(Code::PreconditionFailed));
+    }
     tx.update_key_state(stored.no, stored.key.state, state).await?;
-    let detail = json!({ "name": stored.key.name, "key_prefix": stored.key.mask });
-    tx.append_audit(&audit(now, origin, Action::RevokeKey, id.0, Some(stored.account), detail)).await?;
+    if let Some(reason) = &reason {
+        tx.set_revoke_reason(stored.no, reason).await?;
+    }
+    let detail = json!({ "name": stored.key.name, "key_prefix": stored.key.mask, "reason": reason });
+    tx.append_audit(&audit(now, by, Action::RevokeKey, id.0, Some(stored.account), detail)).await?;
     tx.commit().await?;
-    Ok(Key { state, ..stored.key })
+    Ok(Key { state, revoke_reason: reason, ..stored.key })
 }

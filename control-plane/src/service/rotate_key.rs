@@ -4,15 +4,17 @@
 //! The end of the grace is the old key's expiry: proxies know it beforehand, so nothing has to happen when it comes. That
 //! nobody uses it is found by the sweeper; see `retire_idle_keys`. Either way proxies report from now on where the old key is used from.
 
-use super::create_key::CreatedKey;
+use super::create_key::{CreatedKey, allows_one_more, insert, told};
+use super::permit::visible;
 use super::{App, audit};
 use crate::domain::audit::{Action, Origin};
 use crate::domain::id::KeyId;
-use crate::domain::key::{Key, State, Status};
+use crate::domain::key::{Key, KeyKind, State, Status};
+use crate::domain::rights::{Resource, Right};
 use crate::domain::secret::Secret;
 use crate::domain::time::Time;
 use crate::error::{Code, Error};
-use crate::store::NewKeyRow;
+use crate::store::OwnerNo;
 use serde_json::json;
 use std::time::Duration;
 
@@ -38,18 +40,26 @@ pub struct RotatedKey {
 
 /// Rotates a key that works. Without grace the old key is revoked at once; a key that would end within the grace
 /// anyway keeps its end. A key that was rotated before hands over as the last rotation says.
-pub async fn rotate_key(app: &App, origin: &Origin, id: KeyId, handover: Handover) -> Result<RotatedKey, Error> {
+///
+/// A key that is being replaced does not count against the plan's cap, so rotating passes at the cap; rotating the same key
+/// again makes one key more, and does not.
+pub async fn rotate_key(app: &App, by: &Origin, id: KeyId, handover: Handover) -> Result<RotatedKey, Error> {
+    let reach = by.may(Right::write(Resource::Keys))?;
     let now = app.now();
     let new_id = KeyId::generate(now, &*app.random)?;
     let mut tx = app.store.write().await?;
-    let stored = tx.key(id).await?.ok_or_else(|| Error::not_found("key"))?;
+    let stored = visible(tx.key(id).await?, KeyKind::Key, reach)?;
     let mut old = stored.key;
+    by.may_hand_on(&old.scopes)?;
     if old.status(now) != Status::Active {
         return Err(Error::new(Code::KeyNotActive));
     }
-    let owned = tx.owned_project(old.project_id).await?.ok_or_else(|| Error::internal("a key without a project"))?;
+    let project_id = old.owner.project().ok_or_else(|| Error::internal("a key without a project"))?;
+    let owned = tx.owned_project(project_id).await?.ok_or_else(|| Error::internal("a key without a project"))?;
+    if old.replaced_by.is_some() {
+        allows_one_more(app, &mut tx, &owned, now).await?;
+    }
     let secret = Secret::generate(owned.project.prefixes.of(old.environment), &*app.random)?;
-    let policy = tx.policy(&old.scopes).await?;
     let new = Key {
         id: new_id,
         mask: secret.mask(),
@@ -60,18 +70,7 @@ pub async fn rotate_key(app: &App, origin: &Origin, id: KeyId, handover: Handove
         idle_limit: None,
         ..old.clone()
     };
-    let row = NewKeyRow {
-        id: new.id,
-        digest: secret.digest(),
-        mask: new.mask.clone(),
-        project: owned.project.no,
-        environment: new.environment,
-        name: new.name.clone(),
-        policy,
-        created_at: now,
-        expires_at: new.expires_at,
-    };
-    tx.insert_key(&row).await?;
+    insert(&mut tx, &new, &secret, owned.account.no, OwnerNo::Project(owned.project.no)).await?;
 
     let at_once = handover.grace == Some(Duration::ZERO);
     if !at_once && let Some(grace) = handover.grace {
@@ -92,17 +91,10 @@ pub async fn rotate_key(app: &App, origin: &Origin, id: KeyId, handover: Handove
         "grace_ends_at": grace_ends_at,
         "retire_when_idle_seconds": handover.idle_limit.map(|limit| limit.as_secs()),
     });
-    tx.append_audit(&audit(now, origin, Action::RotateKey, old.id.0, account, detail)).await?;
-    let detail = json!({
-        "name": new.name,
-        "key_prefix": new.mask,
-        "project_id": new.project_id,
-        "environment": new.environment.name(),
-        "scopes": new.scopes,
-        "expires_at": new.expires_at,
-        "replaces": old.id,
-    });
-    tx.append_audit(&audit(now, origin, Action::CreateKey, new.id.0, account, detail)).await?;
+    tx.append_audit(&audit(now, by, Action::RotateKey, old.id.0, account, detail)).await?;
+    let mut detail = told(&new);
+    detail["replaces"] = json!(old.id);
+    tx.append_audit(&audit(now, by, Action::CreateKey, new.id.0, account, detail)).await?;
     tx.commit().await?;
     Ok(RotatedKey { new: CreatedKey { key: new, secret }, old, grace_ends_at })
 }

@@ -6,6 +6,7 @@
 
 use super::{App, audit};
 use crate::domain::audit::{Action, Origin};
+use crate::domain::key::RevokeReason;
 use crate::error::Error;
 use serde_json::json;
 use std::time::Duration;
@@ -67,11 +68,12 @@ async fn revoke_idle_keys(app: &App) -> Result<usize, Error> {
     }
     let mut tx = app.store.write().await?;
     let idle = tx.idle_keys(app.started_at, now, BATCH).await?;
+    let reason = RevokeReason::parse(IDLE).map_err(Error::internal)?;
     for stored in &idle {
         let key = &stored.key;
         let state = key.state.revoke(now).map_err(Error::internal)?;
         tx.update_key_state(stored.no, key.state, state).await?;
-        tx.set_revoke_reason(stored.no, IDLE).await?;
+        tx.set_revoke_reason(stored.no, &reason).await?;
         let detail = json!({
             "name": key.name,
             "key_prefix": key.mask,

@@ -1,11 +1,13 @@
 //! Rows of `admin_keys` and `proxy_tokens`: Keyplane's own credentials, by digest.
 
-use super::row::id;
+use super::row::{id, name};
 use super::{Store, StoreError, WriteTx};
 use crate::domain::id::{AdminKeyId, ProxyTokenId};
 use crate::domain::name::Name;
+use crate::domain::rights::Access;
 use crate::domain::time::Time;
 use keyplane_contract::digest::Digest;
+use sqlx::Row as _;
 
 /// What a new row of either table is made of.
 #[derive(Debug)]
@@ -52,12 +54,26 @@ impl WriteTx {
 
 impl Store {
     /// The valid admin key with this digest.
-    pub async fn admin_key(&self, digest: &Digest) -> Result<Option<AdminKeyId>, StoreError> {
-        let row = sqlx::query("SELECT id FROM admin_keys WHERE digest = ? AND revoked_at IS NULL")
+    pub async fn admin_key(&self, digest: &Digest) -> Result<Option<(AdminKeyId, Access)>, StoreError> {
+        let row = sqlx::query("SELECT id, access FROM admin_keys WHERE digest = ? AND revoked_at IS NULL")
             .bind(&digest.as_bytes()[..])
             .fetch_optional(&self.readers)
             .await?;
-        row.map(|row| id(&row, "id").map(AdminKeyId)).transpose()
+        let corrupt = StoreError::Corrupt { column: "access" };
+        row.map(|row| {
+            let access = Access::from_name(row.try_get("access")?).ok_or(corrupt)?;
+            Ok((AdminKeyId(id(&row, "id")?), access))
+        })
+        .transpose()
+    }
+
+    /// The name of a valid admin key.
+    pub async fn admin_key_name(&self, id: AdminKeyId) -> Result<Option<Name>, StoreError> {
+        let row = sqlx::query("SELECT name FROM admin_keys WHERE id = ? AND revoked_at IS NULL")
+            .bind(id.as_bytes())
+            .fetch_optional(&self.readers)
+            .await?;
+        row.as_ref().map(|row| name(row, "name")).transpose()
     }
 
     /// The valid proxy token with this digest.

@@ -1,29 +1,37 @@
 //! Rows of `keys`. Only digest and mask are stored, never a secret.
 
+use super::accounts::status;
 use super::row::{environment, id, name, number, optional_id, optional_millis, optional_time, time, upper_bound};
+use super::users::role;
 use super::{Store, StoreError, WriteTx};
+use crate::domain::account::AccountStatus;
 use crate::domain::cursor::PageRequest;
-use crate::domain::id::{AccountId, KeyId, ProjectId};
-use crate::domain::key::{Key, State};
+use crate::domain::id::{AccountId, KeyId, ProjectId, UserId};
+use crate::domain::key::{Key, Owner, RevokeReason, State};
+use crate::domain::metadata::Metadata;
 use crate::domain::name::Name;
+use crate::domain::networks::Networks;
 use crate::domain::scope::Scopes;
 use crate::domain::time::Time;
+use crate::domain::user::Role;
 use keyplane_contract::digest::Digest;
 use keyplane_contract::sync::{Environment, Key as WireKey, KeyState};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use std::time::Duration;
 
-/// A project's key with the numbers that other rows refer to it by.
+/// A key with its owner, its restrictions, and the numbers that other rows refer to it by.
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT k.no, k.id, k.mask, k.environment, k.name, k.state, k.created_at, k.expires_at, k.last_used_at,
-                    k.revoked_at, k.gone_at, k.idle_limit, r.id AS replaced_by, p.id AS project_id, a.id AS account_id, a.no AS account_no,
-                    coalesce(o.scopes, '') AS scopes
+            "SELECT k.no, k.id, k.mask, k.environment, k.name, k.metadata, k.state, k.created_at, k.expires_at,
+                    k.last_used_at, k.revoked_at, k.revoke_reason, k.gone_at, k.idle_limit, r.id AS replaced_by, p.id AS project_id,
+                    u.id AS user_id, u.no AS user_no, u.role AS user_role, a.id AS account_id, a.no AS account_no,
+                    a.status AS account_status, coalesce(o.scopes, '') AS scopes, coalesce(o.networks, x'') AS networks
              FROM keys k
-             JOIN projects p ON p.no = k.project
-             JOIN accounts a ON a.no = p.account
+             LEFT JOIN projects p ON p.no = k.project
+             LEFT JOIN users u ON u.no = k.user
+             JOIN accounts a ON a.no = k.account
              LEFT JOIN policies o ON o.no = k.policy
              LEFT JOIN keys r ON r.no = k.replaced_by ",
             $rest
@@ -40,8 +48,10 @@ pub struct NewKeyRow {
     pub digest: Digest,
     /// The mask.
     pub mask: String,
-    /// Number of its project.
-    pub project: u32,
+    /// Number of its account.
+    pub account: u32,
+    /// Number of its project, or of its user.
+    pub owner: OwnerNo,
     /// `live` or `test`.
     pub environment: Environment,
     /// Its name.
@@ -52,6 +62,17 @@ pub struct NewKeyRow {
     pub created_at: Time,
     /// When it ends.
     pub expires_at: Option<Time>,
+    /// What its owner keeps with it.
+    pub metadata: Metadata,
+}
+
+/// What a key belongs to, by number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OwnerNo {
+    /// A project.
+    Project(u32),
+    /// A user.
+    User(u32),
 }
 
 /// A key and the numbers by which other rows refer to it and its account.
@@ -63,11 +84,26 @@ pub struct StoredKey {
     pub no: i64,
     /// Number of its account.
     pub account: u32,
+    /// Number of its user; `None` for a project's key.
+    pub user: Option<u32>,
+}
+
+/// A key that somebody presents, and on whose behalf.
+#[derive(Clone, Debug)]
+pub struct HeldKey {
+    /// The key.
+    pub stored: StoredKey,
+    /// Whether its account's keys work.
+    pub account_status: AccountStatus,
+    /// What its user is in the account; `None` for a project's key.
+    pub role: Option<Role>,
 }
 
 /// Which keys a list shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct KeyFilter {
+    /// Only keys of the account with this number.
+    pub account: Option<u32>,
     /// Only keys of the project with this number.
     pub project: Option<u32>,
     /// Only keys of this environment.
@@ -78,37 +114,69 @@ impl WriteTx {
     /// Adds an active key. It takes the next revision and enters the feed.
     pub async fn insert_key(&mut self, key: &NewKeyRow) -> Result<(), StoreError> {
         let revision = self.next_revision();
+        let (project, user) = match key.owner {
+            OwnerNo::Project(no) => (Some(no), None),
+            OwnerNo::User(no) => (None, Some(no)),
+        };
         sqlx::query(
-            "INSERT INTO keys (id, revision, digest, mask, project, environment, name, policy, state, created_at, expires_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO keys (id, revision, digest, mask, account, project, user, environment, name, policy, state,
+                               created_at, expires_at, metadata)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(key.id.as_bytes())
         .bind(revision)
         .bind(&key.digest.as_bytes()[..])
         .bind(&key.mask)
-        .bind(i64::from(key.project))
+        .bind(i64::from(key.account))
+        .bind(project.map(i64::from))
+        .bind(user.map(i64::from))
         .bind(key.environment as i64)
         .bind(key.name.as_str())
         .bind(key.policy.map(i64::from))
         .bind(KeyState::Active as i64)
         .bind(key.created_at.millis())
         .bind(key.expires_at.map(Time::millis))
+        .bind(key.metadata.text())
         .execute(self.connection())
         .await?;
         self.count_keys(1);
         Ok(())
     }
 
-    /// The key of this id; `None` when there is none.
+    /// The key or personal access token of this id; `None` when there is none.
     pub async fn key(&mut self, id: KeyId) -> Result<Option<StoredKey>, StoreError> {
         let row = sqlx::query(select!("WHERE k.id = ?")).bind(id.as_bytes()).fetch_optional(self.connection()).await?;
         row.as_ref().map(stored_key).transpose()
     }
 
-    /// Gives a key another name. Proxies know no names, so no revision is taken.
-    pub async fn update_key_name(&mut self, no: i64, name: &Name) -> Result<(), StoreError> {
-        sqlx::query("UPDATE keys SET name = ? WHERE no = ?")
+    /// How many keys of a project count against its plan's cap at `now`: those that may still be used, without the ones
+    /// that are being replaced.
+    pub async fn counted_keys(&mut self, project: u32, now: Time) -> Result<u64, StoreError> {
+        let row = sqlx::query(
+            "SELECT count(*) AS counted FROM keys
+             WHERE project = ? AND state <> 3 AND replaced_by IS NULL AND (expires_at IS NULL OR expires_at > ?)",
+        )
+        .bind(i64::from(project))
+        .bind(now.millis())
+        .fetch_one(self.connection())
+        .await?;
+        number(&row, "counted")
+    }
+
+    /// The personal access tokens of a user that are not revoked.
+    pub async fn unrevoked_tokens(&mut self, user: u32) -> Result<Vec<StoredKey>, StoreError> {
+        let rows = sqlx::query(select!("WHERE k.user = ? AND k.state <> 3"))
+            .bind(i64::from(user))
+            .fetch_all(self.connection())
+            .await?;
+        rows.iter().map(stored_key).collect()
+    }
+
+    /// Gives a key another name and other metadata. Proxies know neither, so no revision is taken.
+    pub async fn update_key_labels(&mut self, no: i64, name: &Name, metadata: &Metadata) -> Result<(), StoreError> {
+        sqlx::query("UPDATE keys SET name = ?, metadata = ? WHERE no = ?")
             .bind(name.as_str())
+            .bind(metadata.text())
             .bind(no)
             .execute(self.connection())
             .await?;
@@ -182,10 +250,10 @@ impl WriteTx {
         Ok(())
     }
 
-    /// Says why a key was revoked.
-    pub async fn set_revoke_reason(&mut self, no: i64, reason: &str) -> Result<(), StoreError> {
+    /// Writes down why a key was revoked.
+    pub async fn set_revoke_reason(&mut self, no: i64, reason: &RevokeReason) -> Result<(), StoreError> {
         sqlx::query("UPDATE keys SET revoke_reason = ? WHERE no = ?")
-            .bind(reason)
+            .bind(reason.as_str())
             .bind(no)
             .execute(self.connection())
             .await?;
@@ -225,10 +293,10 @@ impl WriteTx {
 }
 
 impl Store {
-    /// The key of this id; `None` when there is none.
-    pub async fn key(&self, id: KeyId) -> Result<Option<Key>, StoreError> {
+    /// The key or personal access token of this id; `None` when there is none.
+    pub async fn key(&self, id: KeyId) -> Result<Option<StoredKey>, StoreError> {
         let row = sqlx::query(select!("WHERE k.id = ?")).bind(id.as_bytes()).fetch_optional(&self.readers).await?;
-        Ok(row.as_ref().map(stored_key).transpose()?.map(|stored| stored.key))
+        row.as_ref().map(stored_key).transpose()
     }
 
     /// Whether there are rotated keys that no proxy has seen for as long as they may be idle. Before `watched_since` nobody could report.
@@ -245,47 +313,113 @@ impl Store {
         Ok(row.try_get(0)?)
     }
 
-    /// A page of keys, newest first, with one row more than `page` asks for when there are more.
-    pub async fn keys(&self, filter: KeyFilter, page: PageRequest) -> Result<Vec<Key>, StoreError> {
-        // One statement for each combination, so that each walks its own index.
-        let query = match (filter.project, filter.environment) {
-            (Some(project), Some(environment)) => sqlx::query(select!(
+    /// The key or personal access token with this digest, whatever its state.
+    pub async fn held_key(&self, digest: &Digest) -> Result<Option<HeldKey>, StoreError> {
+        let row = sqlx::query(select!("WHERE k.digest = ?"))
+            .bind(&digest.as_bytes()[..])
+            .fetch_optional(&self.readers)
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let stored = stored_key(&row)?;
+        let role = stored.user.map(|_| role(&row, "user_role")).transpose()?;
+        Ok(Some(HeldKey { stored, account_status: status(&row, "account_status")?, role }))
+    }
+
+    /// A page of projects' keys, newest first, with one row more than `page` asks for when there are more.
+    pub async fn keys(&self, filter: KeyFilter, page: PageRequest) -> Result<Vec<StoredKey>, StoreError> {
+        // One statement for each combination, so that each walks an index of its own; `+` keeps the planner from the
+        // index of environments. Whoever names a project has been found to reach it.
+        let query = match (filter.project, filter.account, filter.environment) {
+            (Some(project), _, Some(environment)) => sqlx::query(select!(
                 "WHERE k.project = ? AND k.environment = ? AND k.id < ? ORDER BY k.id DESC LIMIT ?"
             ))
             .bind(i64::from(project))
             .bind(environment as i64),
-            (Some(project), None) => {
+            (Some(project), _, None) => {
                 sqlx::query(select!("WHERE k.project = ? AND k.id < ? ORDER BY k.id DESC LIMIT ?"))
                     .bind(i64::from(project))
             }
-            (None, Some(environment)) => {
-                sqlx::query(select!("WHERE +k.environment = ? AND k.id < ? ORDER BY k.id DESC LIMIT ?"))
-                    .bind(environment as i64)
+            (None, Some(account), Some(environment)) => sqlx::query(select!(
+                "WHERE k.account = ? AND k.project IS NOT NULL AND +k.environment = ? AND k.id < ?
+                 ORDER BY k.id DESC LIMIT ?"
+            ))
+            .bind(i64::from(account))
+            .bind(environment as i64),
+            (None, Some(account), None) => sqlx::query(select!(
+                "WHERE k.account = ? AND k.project IS NOT NULL AND k.id < ? ORDER BY k.id DESC LIMIT ?"
+            ))
+            .bind(i64::from(account)),
+            (None, None, Some(environment)) => sqlx::query(select!(
+                "WHERE +k.project IS NOT NULL AND +k.environment = ? AND k.id < ? ORDER BY k.id DESC LIMIT ?"
+            ))
+            .bind(environment as i64),
+            (None, None, None) => {
+                sqlx::query(select!("WHERE +k.project IS NOT NULL AND k.id < ? ORDER BY k.id DESC LIMIT ?"))
             }
-            (None, None) => sqlx::query(select!("WHERE k.id < ? ORDER BY k.id DESC LIMIT ?")),
         };
         let rows = query.bind(upper_bound(page)).bind(i64::from(page.limit) + 1).fetch_all(&self.readers).await?;
-        rows.iter().map(|row| stored_key(row).map(|stored| stored.key)).collect()
+        rows.iter().map(stored_key).collect()
+    }
+
+    /// A page of personal access tokens: of one user, of one account or of all; newest first, with one row more than
+    /// `page` asks for when there are more.
+    pub async fn personal_tokens(
+        &self,
+        account: Option<u32>,
+        user: Option<u32>,
+        page: PageRequest,
+    ) -> Result<Vec<StoredKey>, StoreError> {
+        let query = match (user, account) {
+            (Some(user), _) => {
+                sqlx::query(select!("WHERE k.user = ? AND k.id < ? ORDER BY k.id DESC LIMIT ?")).bind(i64::from(user))
+            }
+            (None, Some(account)) => sqlx::query(select!(
+                "WHERE k.account = ? AND k.user IS NOT NULL AND k.id < ? ORDER BY k.id DESC LIMIT ?"
+            ))
+            .bind(i64::from(account)),
+            (None, None) => sqlx::query(select!("WHERE k.user IS NOT NULL AND k.id < ? ORDER BY k.id DESC LIMIT ?")),
+        };
+        let rows = query.bind(upper_bound(page)).bind(i64::from(page.limit) + 1).fetch_all(&self.readers).await?;
+        rows.iter().map(stored_key).collect()
     }
 }
 
 fn stored_key(row: &SqliteRow) -> Result<StoredKey, StoreError> {
     let key = Key {
         id: KeyId(id(row, "id")?),
-        project_id: ProjectId(id(row, "project_id")?),
+        owner: owner(row)?,
         account_id: AccountId(id(row, "account_id")?),
         environment: environment(row, "environment")?,
         name: name(row, "name")?,
         mask: row.try_get("mask")?,
         scopes: Scopes::from_joined(row.try_get("scopes")?),
+        networks: Networks::from_bytes(row.try_get("networks")?).ok_or(StoreError::Corrupt { column: "networks" })?,
+        metadata: Metadata::from_text(row.try_get("metadata")?).ok_or(StoreError::Corrupt { column: "metadata" })?,
         created_at: time(row, "created_at")?,
         expires_at: optional_time(row, "expires_at")?,
         last_used_at: optional_time(row, "last_used_at")?,
         state: state(row)?,
         replaced_by: optional_id(row, "replaced_by")?.map(KeyId),
         idle_limit: optional_millis(row, "idle_limit")?,
+        revoke_reason: row
+            .try_get::<Option<&str>, _>("revoke_reason")?
+            .map(RevokeReason::parse)
+            .transpose()
+            .map_err(|_| StoreError::Corrupt { column: "revoke_reason" })?,
     };
-    Ok(StoredKey { key, no: row.try_get("no")?, account: number(row, "account_no")? })
+    let user = match key.owner {
+        Owner::Project(_) => None,
+        Owner::User(_) => Some(number(row, "user_no")?),
+    };
+    Ok(StoredKey { key, no: row.try_get("no")?, account: number(row, "account_no")?, user })
+}
+
+fn owner(row: &SqliteRow) -> Result<Owner, StoreError> {
+    if row.try_get::<Option<&[u8]>, _>("user_id")?.is_some() {
+        Ok(Owner::User(UserId(id(row, "user_id")?)))
+    } else {
+        Ok(Owner::Project(ProjectId(id(row, "project_id")?)))
+    }
 }
 
 fn state(row: &SqliteRow) -> Result<State, StoreError> {

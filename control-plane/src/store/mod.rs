@@ -21,18 +21,21 @@ mod row;
 mod sources;
 mod status;
 mod usage;
+mod users;
 mod write;
 
+pub use accounts::NewAccountRow;
 pub use backup::back_up;
 pub use credentials::NewCredential;
 pub use error::{OpenError, StoreError};
 pub use examine::{Examination, examine};
 pub use feed::{Changes, FeedRow};
 pub use group::Writes;
-pub use keys::{KeyFilter, NewKeyRow, StoredKey};
+pub use keys::{HeldKey, KeyFilter, NewKeyRow, OwnerNo, StoredKey};
 pub use open::{DATABASE_FILE, DataDir};
 pub use status::Status;
 pub use usage::UsageEffect;
+pub use users::NewUserRow;
 pub use write::WriteTx;
 
 use keyplane_contract::id::Id;

@@ -13,6 +13,17 @@ use keyplane_contract::sync::Environment;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
+/// The columns of a project with its account's id.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT p.no, p.id, p.account, p.name, p.prefix_live, p.prefix_test, p.created_at, a.id AS account_id
+             FROM projects p JOIN accounts a ON a.no = p.account ",
+            $rest
+        )
+    };
+}
+
 impl WriteTx {
     /// Adds a project. It takes the next revision.
     pub async fn insert_project(
@@ -37,42 +48,44 @@ impl WriteTx {
         .bind(now.millis())
         .fetch_one(self.connection())
         .await?;
-        Ok(Project { no: number(&row, "no")?, id, account_id: account.id, name, prefixes, created_at: now })
+        Ok(Project {
+            no: number(&row, "no")?,
+            id,
+            account: account.no,
+            account_id: account.id,
+            name,
+            prefixes,
+            created_at: now,
+        })
     }
 
     /// The project of this id with its account; `None` when there is none.
     pub async fn owned_project(&mut self, id: ProjectId) -> Result<Option<OwnedProject>, StoreError> {
-        let row = sqlx::query(
-            "SELECT p.no, p.id, p.name, p.prefix_live, p.prefix_test, p.created_at, a.id AS account_id,
-                    a.no AS account_no, a.name AS account_name, a.status AS account_status,
-                    a.created_at AS account_created_at
-             FROM projects p JOIN accounts a ON a.no = p.account WHERE p.id = ?",
-        )
-        .bind(id.as_bytes())
-        .fetch_optional(self.connection())
-        .await?;
+        let row = sqlx::query(select!("WHERE p.id = ?")).bind(id.as_bytes()).fetch_optional(self.connection()).await?;
         let Some(row) = row else { return Ok(None) };
-        let account = Account {
-            no: number(&row, "account_no")?,
-            id: AccountId(self::id(&row, "account_id")?),
-            name: self::name(&row, "account_name")?,
-            status: super::accounts::status(&row, "account_status")?,
-            created_at: time(&row, "account_created_at")?,
-        };
-        Ok(Some(OwnedProject { project: project(&row)?, account }))
+        let project = project(&row)?;
+        let account = self.account(project.account_id).await?;
+        let account = account.ok_or(StoreError::Corrupt { column: "account" })?;
+        Ok(Some(OwnedProject { project, account }))
+    }
+
+    /// Writes what can be edited of a project. Proxies know nothing of it, so no revision is taken.
+    pub async fn update_project(&mut self, project: &Project) -> Result<(), StoreError> {
+        sqlx::query("UPDATE projects SET name = ?, prefix_live = ?, prefix_test = ? WHERE no = ?")
+            .bind(project.name.as_str())
+            .bind(project.prefixes.of(Environment::Live).as_str())
+            .bind(project.prefixes.of(Environment::Test).as_str())
+            .bind(i64::from(project.no))
+            .execute(self.connection())
+            .await?;
+        Ok(())
     }
 }
 
 impl Store {
     /// The project of this id; `None` when there is none.
     pub async fn project(&self, id: ProjectId) -> Result<Option<Project>, StoreError> {
-        let row = sqlx::query(
-            "SELECT p.no, p.id, p.name, p.prefix_live, p.prefix_test, p.created_at, a.id AS account_id
-             FROM projects p JOIN accounts a ON a.no = p.account WHERE p.id = ?",
-        )
-        .bind(id.as_bytes())
-        .fetch_optional(&self.readers)
-        .await?;
+        let row = sqlx::query(select!("WHERE p.id = ?")).bind(id.as_bytes()).fetch_optional(&self.readers).await?;
         row.as_ref().map(project).transpose()
     }
 
@@ -80,17 +93,9 @@ impl Store {
     pub async fn projects(&self, account: Option<u32>, page: PageRequest) -> Result<Vec<Project>, StoreError> {
         // Two statements, so that each walks its own index.
         let query = match account {
-            Some(account) => sqlx::query(
-                "SELECT p.no, p.id, p.name, p.prefix_live, p.prefix_test, p.created_at, a.id AS account_id
-                 FROM projects p JOIN accounts a ON a.no = p.account
-                 WHERE p.account = ? AND p.id < ? ORDER BY p.id DESC LIMIT ?",
-            )
-            .bind(i64::from(account)),
-            None => sqlx::query(
-                "SELECT p.no, p.id, p.name, p.prefix_live, p.prefix_test, p.created_at, a.id AS account_id
-                 FROM projects p JOIN accounts a ON a.no = p.account
-                 WHERE p.id < ? ORDER BY p.id DESC LIMIT ?",
-            ),
+            Some(account) => sqlx::query(select!("WHERE p.account = ? AND p.id < ? ORDER BY p.id DESC LIMIT ?"))
+                .bind(i64::from(account)),
+            None => sqlx::query(select!("WHERE p.id < ? ORDER BY p.id DESC LIMIT ?")),
         };
         let rows = query.bind(upper_bound(page)).bind(i64::from(page.limit) + 1).fetch_all(&self.readers).await?;
         rows.iter().map(project).collect()
@@ -106,6 +111,7 @@ fn project(row: &SqliteRow) -> Result<Project, StoreError> {
     Ok(Project {
         no: number(row, "no")?,
         id: ProjectId(id(row, "id")?),
+        account: number(row, "account")?,
         account_id: AccountId(id(row, "account_id")?),
         name: name(row, "name")?,
         prefixes,

@@ -38,7 +38,8 @@ async fn no_route_answers_without_its_own_kind_of_credential() {
         let answer = plane.send(request(method, path, &[])).await;
         answer.problem(401, "credential_missing");
         assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"keyplane\"");
-        for wrong in others.iter().chain([&proxy]) {
+        // A key of an account is somebody, though it may do nothing here; see `matrix`.
+        for wrong in others.iter().skip(1).chain([&proxy]) {
             let answer = plane.send(request(method, path, &[("authorization", wrong)])).await;
             answer.problem(401, "credential_invalid");
             assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"keyplane\", error=\"invalid_token\"");

@@ -154,7 +154,7 @@ async fn every_reader_ends_with_the_same_table_whatever_its_pages() {
                 sweep(&plane.app).await.unwrap();
                 for (id, digest) in &ids {
                     let key = plane.app.store.key(KeyId::parse(id).unwrap()).await.unwrap().unwrap();
-                    if !key.state.is_in_feed() {
+                    if !key.key.state.is_in_feed() {
                         expected.remove(digest);
                     }
                 }

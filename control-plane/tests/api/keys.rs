@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// The fields of the key object, in the order in which people read them.
-const FIELDS: [&str; 13] = [
+const FIELDS: [&str; 17] = [
     "id",
     "name",
     "key_prefix",
@@ -15,12 +15,16 @@ const FIELDS: [&str; 13] = [
     "project_id",
     "account_id",
     "scopes",
+    "allowed_cidrs",
+    "metadata",
     "created_at",
     "expires_at",
     "last_used_at",
     "status",
     "replaced_by",
     "retire_when_idle_hours",
+    "revoked_at",
+    "revoke_reason",
 ];
 
 fn without_secret(mut created: Value) -> Value {
@@ -50,6 +54,8 @@ async fn a_new_key_is_answered_with_its_secret_and_its_place() {
             "project_id": project, "account_id": account, "scopes": ["read", "write"],
             "created_at": "2026-01-01T00:00:00.000Z", "expires_at": "2030-01-15T10:30:00.000Z",
             "last_used_at": null, "status": "active", "replaced_by": null, "retire_when_idle_hours": null,
+            "last_used_at": null, "status": "active", "allowed_cidrs": [], "metadata": {},
+            "revoked_at": null, "revoke_reason": null,
         })
     );
     let read = plane.get(&format!("/v1/keys/{}", text(&created, "id"))).await;
@@ -154,7 +160,10 @@ async fn accounts_and_projects_read_back_as_they_were_made() {
     let (account, project) = plane.project().await;
     assert_eq!(
         plane.get(&format!("/v1/accounts/{account}")).await.json(),
-        json!({ "id": account, "name": "Acme", "status": "active", "created_at": "2026-01-01T00:00:00.000Z" })
+        json!({
+            "id": account, "name": "Acme", "plan": "enterprise", "status": "active", "external_id": null,
+            "created_at": "2026-01-01T00:00:00.000Z",
+        })
     );
     assert_eq!(
         plane.get(&format!("/v1/projects/{project}")).await.json(),

@@ -4,14 +4,16 @@ use crate::support::{ControlPlane, START, make_database, text};
 use keyplane::domain::account::Account;
 use keyplane::domain::audit::Origin;
 use keyplane::domain::id::{AccountId, ProjectId};
+use keyplane::domain::metadata::Metadata;
 use keyplane::domain::name::Name;
+use keyplane::domain::networks::Networks;
 use keyplane::domain::random::SystemRandom;
 use keyplane::domain::scope::Scopes;
 use keyplane::domain::time::Time;
-use keyplane::service::create_account::create_account;
-use keyplane::service::create_key::{NewKey, create_key};
+use keyplane::service::create_account::{NewAccount, create_account};
+use keyplane::service::create_key::{NewKey, Terms, create_key};
 use keyplane::service::initialize::{FirstCredentials, initialize};
-use keyplane::store::{DATABASE_FILE, DataDir, OpenError};
+use keyplane::store::{DATABASE_FILE, DataDir, NewAccountRow, OpenError};
 use keyplane_contract::id::Id;
 use keyplane_contract::sync::{Environment, Record};
 use serde_json::json;
@@ -22,6 +24,15 @@ use std::time::Duration;
 
 pub async fn connect(folder: &Path) -> SqliteConnection {
     SqliteConnectOptions::new().filename(folder.join(DATABASE_FILE)).connect().await.unwrap()
+}
+
+fn new(name: Name) -> NewAccount {
+    NewAccount { name, plan: None, external_id: None }
+}
+
+fn row(id: AccountId, name: &str) -> NewAccountRow {
+    let (name, plan) = (Name::parse(name).unwrap(), "enterprise".to_owned());
+    NewAccountRow { id, name, plan, external_id: None, created_at: Time::from_millis(START) }
 }
 
 async fn refused(folder: &Path) -> String {
@@ -122,11 +133,11 @@ async fn what_was_answered_is_there_after_a_restart() {
     let store = open().await;
     let (epoch, id) = (store.epoch(), AccountId::generate(Time::from_millis(START), &SystemRandom).unwrap());
     let mut tx = store.write().await.unwrap();
-    let account: Account = tx.insert_account(id, Name::parse("Acme").unwrap(), Time::from_millis(START)).await.unwrap();
+    let account: Account = tx.insert_account(row(id, "Acme")).await.unwrap();
     tx.commit().await.unwrap();
     let mut dropped = store.write().await.unwrap();
     let other = AccountId::generate(Time::from_millis(START), &SystemRandom).unwrap();
-    dropped.insert_account(other, Name::parse("Never").unwrap(), Time::from_millis(START)).await.unwrap();
+    dropped.insert_account(row(other, "Never")).await.unwrap();
     drop(dropped);
     store.close().await;
     drop(store);
@@ -152,7 +163,7 @@ async fn changes_at_the_same_time_take_a_revision_each() {
         let (app, project) = (plane.app.clone(), project.clone());
         tokio::spawn(async move {
             let name = Name::parse(&format!("{number} {project}")).unwrap();
-            create_account(&app, &Origin::SYSTEM, name).await.unwrap();
+            create_account(&app, &Origin::SYSTEM, new(name)).await.unwrap();
         })
     });
     for task in tasks.collect::<Vec<_>>() {
@@ -175,9 +186,13 @@ async fn two_hundred_creations_at_once_share_commits_and_one_that_fails_or_leave
         let new = NewKey {
             project_id: ProjectId::parse(whose).unwrap(),
             environment: Environment::Live,
-            name: Name::parse(&number.to_string()).unwrap(),
-            scopes: Scopes::parse(&[format!("scope:{}", number % 7)]).unwrap(),
-            expires_at: None,
+            terms: Terms {
+                name: Name::parse(&number.to_string()).unwrap(),
+                scopes: Scopes::parse(&[format!("scope:{}", number % 7)]).unwrap(),
+                networks: Networks::default(),
+                expires_at: None,
+                metadata: Metadata::default(),
+            },
         };
         tasks.spawn(async move {
             let work = create_key(&app, &Origin::SYSTEM, new);
@@ -225,11 +240,11 @@ async fn a_caller_that_goes_away_leaves_all_or_nothing_and_what_is_stored_is_ann
     plane.project().await;
     for micros in (0..4_000).step_by(50) {
         let name = Name::parse("a").unwrap();
-        let work = create_account(&plane.app, &Origin::SYSTEM, name);
+        let work = create_account(&plane.app, &Origin::SYSTEM, new(name));
         let _ = tokio::time::timeout(Duration::from_micros(micros), work).await;
     }
     // The writer is free again, and what was cut off while it was committing has ended.
-    create_account(&plane.app, &Origin::SYSTEM, Name::parse("last").unwrap()).await.unwrap();
+    create_account(&plane.app, &Origin::SYSTEM, new(Name::parse("last").unwrap())).await.unwrap();
     let changes = plane.app.store.changes(0, 10_000).await.unwrap();
     assert_eq!(*plane.app.store.head().borrow(), changes.head);
     let mut connection = connect(plane.folder.path()).await;

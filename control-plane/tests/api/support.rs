@@ -3,15 +3,18 @@
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
+use keyplane::domain::plan::{Cap, Plans};
 use keyplane::domain::random::SystemRandom;
 use keyplane::domain::secret::{ADMIN_PREFIX, PROXY_PREFIX, Secret};
 use keyplane::domain::time::{Clock, Time};
+use keyplane::jwt::{JwtSettings, Verifier};
 use keyplane::service::App;
 use keyplane::service::initialize::{FirstCredentials, initialize};
 use keyplane::service::workers::Workers;
 use keyplane::store::DataDir;
 use keyplane_contract::key::Prefix;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -95,6 +98,14 @@ pub fn secret(prefix: &str) -> Secret {
     Secret::generate(&Prefix::parse(prefix).unwrap(), &SystemRandom).unwrap()
 }
 
+/// The plans of the default settings.
+pub fn plans() -> Plans {
+    let caps = [("free", 2), ("pro", 10), ("team", 50)].map(|(name, cap)| (name.to_owned(), Cap::Keys(cap)));
+    let mut caps = BTreeMap::from(caps);
+    caps.insert("enterprise".to_owned(), Cap::Unlimited);
+    Plans::new(caps, "enterprise".to_owned()).unwrap()
+}
+
 /// Makes a database in `folder`; gives its first admin key and proxy token.
 pub async fn make_database(folder: &Path) -> (Secret, Secret) {
     let (admin, proxy) = (secret(ADMIN_PREFIX), secret(PROXY_PREFIX));
@@ -121,6 +132,10 @@ impl ControlPlane {
             clock: Arc::<ManualClock>::clone(&clock),
             random: Arc::new(SystemRandom),
             workers: Arc::new(Workers::default()),
+            jwt: Arc::new(Verifier::new(&JwtSettings::default(), |_| None).unwrap()),
+            throttle: Arc::default(),
+            plans: Arc::new(plans()),
+            personal_token_prefix: Prefix::parse("kp_pat").unwrap(),
             revoked_retention: Duration::from_hours(7 * 24),
             usage_retention: Duration::from_hours(400 * 24),
             usage_hourly_retention: Duration::from_hours(14 * 24),

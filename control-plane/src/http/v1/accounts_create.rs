@@ -2,13 +2,16 @@
 
 use super::super::auth::Authenticated;
 use super::super::body::JsonBody;
-use super::super::problem::Problem;
+use super::super::etag::etag;
+use super::super::problem::{Document, Problem};
+use super::field;
 use super::objects::AccountObject;
 use super::texts::NameText;
+use crate::domain::account::ExternalId;
 use crate::domain::name::Name;
-use crate::error::{Code, Error, FieldError};
+use crate::error::{Code, Error};
 use crate::service::App;
-use crate::service::create_account::create_account;
+use crate::service::create_account::{NewAccount, create_account};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -24,6 +27,12 @@ pub struct Body {
     /// For people.
     #[schema(value_type = NameText)]
     name: String,
+    /// One of the operator's plans; without it the default one.
+    #[schema(example = "free")]
+    plan: Option<String>,
+    /// What issuers of JWTs call it, such as Clerk's `org_id`. No two accounts share one.
+    #[schema(min_length = 1, max_length = 255)]
+    external_id: Option<String>,
 }
 
 /// Makes an account
@@ -35,16 +44,28 @@ pub struct Body {
     operation_id = "create_account",
     tag = "Accounts",
     request_body = Body,
-    responses((status = 201, description = "The new account", body = AccountObject, headers(("location" = String, description = "Its path"))))
+    responses(
+        (status = 201, description = "The new account", body = AccountObject, headers(("location" = String, description = "Its path"))),
+        (status = 409, description = "Another account has the external id", body = Document, content_type = "application/problem+json"),
+    )
 )]
 pub async fn handle(
     State(app): State<App>,
     by: Authenticated,
     JsonBody(body): JsonBody<Body>,
 ) -> Result<impl IntoResponse, Problem> {
-    let name = Name::parse(&body.name)
-        .map_err(|error| Error::fields(Code::InvalidRequest, vec![FieldError::new("name", error)]))?;
-    let account = create_account(&app, &by.origin(), name).await?;
+    let account = create_account(&app, &by.origin(), parse(body)?).await?;
     let location = format!("/v1/accounts/{}", account.id);
-    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(AccountObject::from(account))))
+    let tag = etag(account.version());
+    Ok((StatusCode::CREATED, [(LOCATION, location)], tag, Json(AccountObject::from(account))))
+}
+
+fn parse(body: Body) -> Result<NewAccount, Error> {
+    let mut errors = Vec::new();
+    let name = field("name", Name::parse(&body.name), &mut errors);
+    let external_id = body.external_id.map(|text| field("external_id", ExternalId::parse(&text), &mut errors));
+    match name {
+        Some(name) if errors.is_empty() => Ok(NewAccount { name, plan: body.plan, external_id: external_id.flatten() }),
+        _ => Err(Error::fields(Code::InvalidRequest, errors)),
+    }
 }

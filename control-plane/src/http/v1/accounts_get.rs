@@ -1,6 +1,7 @@
 //! `GET /v1/accounts/{id}`
 
 use super::super::auth::Authenticated;
+use super::super::etag::etag;
 use super::super::problem::Problem;
 use super::PathId;
 use super::objects::AccountObject;
@@ -8,6 +9,7 @@ use crate::domain::id::AccountId;
 use crate::service::{App, read};
 use axum::Json;
 use axum::extract::State;
+use axum::response::IntoResponse;
 
 /// Shows an account
 #[utoipa::path(
@@ -16,12 +18,13 @@ use axum::extract::State;
     operation_id = "get_account",
     tag = "Accounts",
     params(("id" = uuid::Uuid, Path, description = "Id of the account")),
-    responses((status = 200, description = "The account", body = AccountObject))
+    responses((status = 200, description = "The account", body = AccountObject, headers(("etag" = String, description = "The version of what can be edited"))))
 )]
 pub async fn handle(
     State(app): State<App>,
-    _: Authenticated,
+    by: Authenticated,
     PathId(id): PathId<AccountId>,
-) -> Result<Json<AccountObject>, Problem> {
-    Ok(Json(read::account(&app, id).await?.into()))
+) -> Result<impl IntoResponse, Problem> {
+    let account = read::account(&app, &by.origin(), id).await?;
+    Ok((etag(account.version()), Json(AccountObject::from(account))))
 }

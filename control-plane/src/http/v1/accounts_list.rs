@@ -36,7 +36,7 @@ pub struct Query {
 )]
 pub async fn handle(
     State(app): State<App>,
-    _: Authenticated,
+    by: Authenticated,
     Parameters(query): Parameters<Query>,
 ) -> Result<Json<Listing<AccountObject>>, Problem> {
     let mut errors = Vec::new();
@@ -44,5 +44,5 @@ pub async fn handle(
     if !errors.is_empty() {
         return Err(Error::fields(Code::InvalidQuery, errors).into());
     }
-    Ok(Json(read::accounts(&app, page).await?.map(AccountObject::from)))
+    Ok(Json(read::accounts(&app, &by.origin(), page).await?.map(AccountObject::from)))
 }

@@ -2,13 +2,12 @@
 
 use super::super::auth::Authenticated;
 use super::super::body::JsonBody;
-use super::super::etag::of_key;
-use super::super::problem::Problem;
+use super::super::etag::etag;
+use super::super::problem::{Document, Problem};
 use super::objects::{EnvironmentName, KeyObject};
+use super::terms::TermsFields;
 use super::texts::{NameText, ScopeText};
-use super::{environment_field, field, id_field, scopes_field};
-use crate::domain::name::Name;
-use crate::domain::time::Time;
+use super::{environment_field, id_field};
 use crate::error::{Code, Error};
 use crate::service::App;
 use crate::service::create_key::{NewKey, create_key};
@@ -18,6 +17,7 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 #[derive(Deserialize, ToSchema)]
@@ -34,9 +34,15 @@ pub struct Body {
     /// What it may be used for.
     #[schema(value_type = Option<Vec<ScopeText>>, max_items = 64)]
     scopes: Option<Vec<String>>,
+    /// The networks from which it may be used, such as `203.0.113.0/24`; without them it may be used from everywhere.
+    #[schema(max_items = 32)]
+    allowed_cidrs: Option<Vec<String>>,
     /// When it ends, in the future; without it never.
     #[schema(value_type = Option<String>, format = DateTime, example = "2030-01-15T10:30:00Z")]
     expires_at: Option<String>,
+    /// What its owner keeps with it: at most 4096 bytes of JSON, 4 levels deep.
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Value>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -57,7 +63,10 @@ struct Created<'a> {
     operation_id = "create_key",
     tag = "Keys",
     request_body = Body,
-    responses((status = 201, description = "The new key, with its secret", body = Created, headers(("location" = String, description = "Its path"))))
+    responses(
+        (status = 201, description = "The new key, with its secret", body = Created, headers(("location" = String, description = "Its path"))),
+        (status = 409, description = "The plan allows no more keys", body = Document, content_type = "application/problem+json"),
+    )
 )]
 pub async fn handle(
     State(app): State<App>,
@@ -66,7 +75,7 @@ pub async fn handle(
 ) -> Result<impl IntoResponse, Problem> {
     let created = create_key(&app, &by.origin(), parse(&body)?).await?;
     let location = format!("/v1/keys/{}", created.key.id);
-    let tag = of_key(&created.key);
+    let tag = etag(created.key.version());
     let object = KeyObject::at(app.now(), created.key);
     let answer = Json(Created { object, key: created.secret.expose() }).into_response();
     Ok((StatusCode::CREATED, [(LOCATION, location)], tag, answer))
@@ -76,13 +85,16 @@ fn parse(body: &Body) -> Result<NewKey, Error> {
     let mut errors = Vec::new();
     let project_id = id_field("project_id", &body.project_id, &mut errors);
     let environment = environment_field("environment", &body.environment, &mut errors);
-    let name = field("name", Name::parse(&body.name), &mut errors);
-    let scopes = scopes_field(body.scopes.as_deref().unwrap_or_default(), &mut errors);
-    let expires_at = body.expires_at.as_deref().map(|text| field("expires_at", Time::parse(text), &mut errors));
-    match (project_id, environment, name, scopes) {
-        (Some(project_id), Some(environment), Some(name), Some(scopes)) if errors.is_empty() => {
-            Ok(NewKey { project_id, environment, name, scopes, expires_at: expires_at.flatten() })
-        }
+    let terms = TermsFields {
+        name: &body.name,
+        scopes: body.scopes.as_deref(),
+        allowed_cidrs: body.allowed_cidrs.as_deref(),
+        expires_at: body.expires_at.as_deref(),
+        metadata: body.metadata.as_ref(),
+    };
+    let terms = terms.parse(&mut errors);
+    match (project_id, environment, terms) {
+        (Some(project_id), Some(environment), Some(terms)) => Ok(NewKey { project_id, environment, terms }),
         _ => Err(Error::fields(Code::InvalidRequest, errors)),
     }
 }

@@ -1,7 +1,7 @@
 //! `GET /v1/keys/{id}`
 
 use super::super::auth::Authenticated;
-use super::super::etag::of_key;
+use super::super::etag::etag;
 use super::super::problem::Problem;
 use super::PathId;
 use super::objects::KeyObject;
@@ -22,9 +22,9 @@ use axum::response::IntoResponse;
 )]
 pub async fn handle(
     State(app): State<App>,
-    _: Authenticated,
+    by: Authenticated,
     PathId(id): PathId<KeyId>,
 ) -> Result<impl IntoResponse, Problem> {
-    let key = read::key(&app, id).await?;
-    Ok((of_key(&key), Json(KeyObject::at(app.now(), key))))
+    let key = read::key(&app, &by.origin(), id).await?;
+    Ok((etag(key.version()), Json(KeyObject::at(app.now(), key))))
 }

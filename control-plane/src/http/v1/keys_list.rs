@@ -43,7 +43,7 @@ pub struct Query {
 )]
 pub async fn handle(
     State(app): State<App>,
-    _: Authenticated,
+    by: Authenticated,
     Parameters(query): Parameters<Query>,
 ) -> Result<Json<Listing<KeyObject>>, Problem> {
     let mut errors = Vec::new();
@@ -54,5 +54,5 @@ pub async fn handle(
         return Err(Error::fields(Code::InvalidQuery, errors).into());
     }
     let now = app.now();
-    Ok(Json(read::keys(&app, project, environment, page).await?.map(|key| KeyObject::at(now, key))))
+    Ok(Json(read::keys(&app, &by.origin(), project, environment, page).await?.map(|key| KeyObject::at(now, key))))
 }

@@ -2,7 +2,7 @@
 
 use super::super::auth::Authenticated;
 use super::super::body::{JsonBody, whole};
-use super::super::etag::of_key;
+use super::super::etag::etag;
 use super::super::problem::{Document, Problem};
 use super::PathId;
 use super::objects::KeyObject;
@@ -108,7 +108,7 @@ pub async fn handle(
 ) -> Result<impl IntoResponse, Problem> {
     let rotated = rotate_key(&app, &by.origin(), id, body.handover()?).await?;
     let (now, created) = (app.now(), rotated.new);
-    let (location, tag) = (format!("/v1/keys/{}", created.key.id), of_key(&created.key));
+    let (location, tag) = (format!("/v1/keys/{}", created.key.id), etag(created.key.version()));
     let answer = Json(Rotated {
         object: KeyObject::at(now, created.key),
         key: created.secret.expose(),

@@ -51,9 +51,9 @@ impl From<Source> for SourceObject {
 )]
 pub async fn handle(
     State(app): State<App>,
-    _: Authenticated,
+    by: Authenticated,
     PathId(id): PathId<KeyId>,
 ) -> Result<Json<Listing<SourceObject>>, Problem> {
-    let data = read::key_sources(&app, id).await?.into_iter().map(SourceObject::from).collect();
+    let data = read::key_sources(&app, &by.origin(), id).await?.into_iter().map(SourceObject::from).collect();
     Ok(Json(Listing { data, next_cursor: None }))
 }

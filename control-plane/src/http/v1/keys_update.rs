@@ -2,12 +2,14 @@
 
 use super::super::auth::Authenticated;
 use super::super::body::{JsonBody, given};
-use super::super::etag::{IfMatch, of_key};
+use super::super::etag::{IfMatch, etag};
 use super::super::problem::{Document, Problem};
 use super::objects::KeyObject;
 use super::texts::{NameText, ScopeText};
-use super::{PathId, field, scopes_field};
+use super::{PathId, field, networks_field, scopes_field};
 use crate::domain::id::KeyId;
+use crate::domain::key::KeyKind;
+use crate::domain::metadata::Metadata;
 use crate::domain::name::Name;
 use crate::domain::time::Time;
 use crate::error::{Code, Error, FieldError};
@@ -17,6 +19,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use serde::Deserialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 #[derive(Deserialize, ToSchema)]
@@ -32,6 +35,14 @@ pub struct Body {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Vec<ScopeText>, max_items = 64, required = false)]
     scopes: Option<Vec<String>>,
+    /// The networks from which it may be used: the whole new list; an empty one for everywhere.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Vec<String>, required = false, max_items = 32)]
+    allowed_cidrs: Option<Vec<String>>,
+    /// What its owner keeps with it: the whole new object.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Object, required = false)]
+    metadata: Option<Value>,
     /// When it ends, in the future; null for never.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, format = DateTime, example = "2030-01-15T10:30:00Z", required = false)]
@@ -44,7 +55,7 @@ pub struct Body {
 
 /// Edits a key
 ///
-/// What is left out stays as it is. Of a revoked key only the name can be changed.
+/// What is left out stays as it is. Of a revoked key only name and metadata can be changed.
 #[utoipa::path(
     patch,
     path = "/v1/keys/{id}",
@@ -68,21 +79,27 @@ pub async fn handle(
     IfMatch(expected): IfMatch,
     JsonBody(body): JsonBody<Body>,
 ) -> Result<impl IntoResponse, Problem> {
-    let key = update_key(&app, &by.origin(), id, &expected, parse(&body)?).await?;
-    Ok((of_key(&key), Json(KeyObject::at(app.now(), key))))
+    let key = update_key(&app, &by.origin(), KeyKind::Key, id, &expected, body.parse()?).await?;
+    Ok((etag(key.version()), Json(KeyObject::at(app.now(), key))))
 }
 
-fn parse(body: &Body) -> Result<KeyChange, Error> {
-    let mut errors = Vec::new();
-    let name = body.name.as_deref().and_then(|text| field("name", Name::parse(text), &mut errors));
-    let scopes = body.scopes.as_deref().and_then(|texts| scopes_field(texts, &mut errors));
-    let expires_at = body
-        .expires_at
-        .as_ref()
-        .map(|end| end.as_deref().and_then(|text| field("expires_at", Time::parse(text), &mut errors)));
-    let change = KeyChange { name, scopes, expires_at, enabled: body.enabled };
-    if errors.is_empty() && change == KeyChange::default() {
-        errors.push(FieldError::new("body", "must have at least one of name, scopes, expires_at and enabled"));
+impl Body {
+    /// What is to change.
+    pub fn parse(&self) -> Result<KeyChange, Error> {
+        let mut errors = Vec::new();
+        let name = self.name.as_deref().and_then(|text| field("name", Name::parse(text), &mut errors));
+        let scopes = self.scopes.as_deref().and_then(|texts| scopes_field(texts, &mut errors));
+        let networks = self.allowed_cidrs.as_deref().and_then(|texts| networks_field(texts, &mut errors));
+        let metadata = self.metadata.clone().and_then(|value| field("metadata", Metadata::new(value), &mut errors));
+        let expires_at = self
+            .expires_at
+            .as_ref()
+            .map(|end| end.as_deref().and_then(|text| field("expires_at", Time::parse(text), &mut errors)));
+        let change = KeyChange { name, scopes, networks, metadata, expires_at, enabled: self.enabled };
+        if errors.is_empty() && change == KeyChange::default() {
+            let fields = "name, scopes, allowed_cidrs, metadata, expires_at and enabled";
+            errors.push(FieldError::new("body", format!("must have at least one of {fields}")));
+        }
+        if errors.is_empty() { Ok(change) } else { Err(Error::fields(Code::InvalidRequest, errors)) }
     }
-    if errors.is_empty() { Ok(change) } else { Err(Error::fields(Code::InvalidRequest, errors)) }
 }

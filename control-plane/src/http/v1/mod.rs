@@ -3,6 +3,7 @@
 mod accounts_create;
 mod accounts_get;
 mod accounts_list;
+mod accounts_update;
 mod keys_create;
 mod keys_get;
 mod keys_list;
@@ -10,16 +11,32 @@ mod keys_revoke;
 mod keys_rotate;
 mod keys_sources;
 mod keys_update;
+mod me;
 mod objects;
+mod personal_tokens_create;
+mod personal_tokens_get;
+mod personal_tokens_list;
+mod personal_tokens_revoke;
+mod personal_tokens_update;
 mod projects_create;
 mod projects_get;
 mod projects_list;
+mod projects_update;
 mod proxies_list;
+mod terms;
 mod texts;
+mod users_create;
+mod users_get;
+mod users_list;
+mod users_remove;
+mod users_update;
 
 use super::auth::require_caller;
 use super::problem::Problem;
+use crate::domain::networks::{Networks, NetworksError};
+use crate::domain::rights::Rights;
 use crate::domain::scope::{ScopeError, Scopes};
+use crate::domain::user::Role;
 use crate::error::{Error, FieldError};
 use crate::service::App;
 use axum::Router;
@@ -39,13 +56,18 @@ pub fn routes(app: &App) -> Router<App> {
 pub fn documented() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(accounts_create::handle, accounts_list::handle))
-        .routes(routes!(accounts_get::handle))
+        .routes(routes!(accounts_get::handle, accounts_update::handle))
         .routes(routes!(projects_create::handle, projects_list::handle))
-        .routes(routes!(projects_get::handle))
+        .routes(routes!(projects_get::handle, projects_update::handle))
         .routes(routes!(keys_create::handle, keys_list::handle))
         .routes(routes!(keys_get::handle, keys_update::handle, keys_revoke::handle))
         .routes(routes!(keys_rotate::handle))
         .routes(routes!(keys_sources::handle))
+        .routes(routes!(users_create::handle, users_list::handle))
+        .routes(routes!(users_get::handle, users_update::handle, users_remove::handle))
+        .routes(routes!(personal_tokens_create::handle, personal_tokens_list::handle))
+        .routes(routes!(personal_tokens_get::handle, personal_tokens_update::handle, personal_tokens_revoke::handle))
+        .routes(routes!(me::handle))
         .routes(routes!(proxies_list::handle))
 }
 
@@ -70,7 +92,7 @@ macro_rules! from_text {
     )*};
 }
 
-from_text!(AccountId "account", ProjectId "project", KeyId "key");
+from_text!(AccountId "account", ProjectId "project", KeyId "key", UserId "user");
 
 impl<I: FromText, S: Send + Sync> FromRequestParts<S> for PathId<I> {
     type Rejection = Problem;
@@ -102,8 +124,30 @@ fn environment_field(name: &str, text: &str, errors: &mut Vec<FieldError>) -> Op
     field(name, environment, errors)
 }
 
+/// Reads a field that is a role.
+fn role_field(name: &str, text: &str, errors: &mut Vec<FieldError>) -> Option<Role> {
+    field(name, Role::from_name(text).ok_or("must be `owner`, `admin` or `member`"), errors)
+}
+
+/// Reads a field that is a list of networks.
+fn networks_field(texts: &[String], errors: &mut Vec<FieldError>) -> Option<Networks> {
+    Networks::parse(texts)
+        .map_err(|error| {
+            let place = match error {
+                NetworksError::TooMany => "allowed_cidrs".to_owned(),
+                NetworksError::Grammar { at } | NetworksError::HostBits { at, .. } => format!("allowed_cidrs[{at}]"),
+            };
+            errors.push(FieldError::new(place, error));
+        })
+        .ok()
+}
+
 /// Reads a field that is a list of scopes.
 fn scopes_field(texts: &[String], errors: &mut Vec<FieldError>) -> Option<Scopes> {
+    if let Err(error) = Rights::check(texts) {
+        errors.push(FieldError::new(format!("scopes[{}]", error.at), error));
+        return None;
+    }
     Scopes::parse(texts)
         .map_err(|error| {
             let place = match error {

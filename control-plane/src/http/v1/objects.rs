@@ -1,13 +1,16 @@
 //! The objects of the API, as they are shown.
 
 use super::texts::{CursorText, NameText, PrefixText, ScopeText};
-use crate::domain::account::{Account, AccountStatus};
-use crate::domain::id::{AccountId, KeyId, ProjectId};
-use crate::domain::key::{Key, Status};
+use crate::domain::account::{Account, AccountStatus, ExternalId};
+use crate::domain::id::{AccountId, KeyId, ProjectId, UserId};
+use crate::domain::key::{Key, RevokeReason, Status};
+use crate::domain::metadata::Metadata;
 use crate::domain::name::Name;
+use crate::domain::networks::Networks;
 use crate::domain::project::Project;
 use crate::domain::scope::Scopes;
 use crate::domain::time::Time;
+use crate::domain::user::{Email, Identity, Role, User};
 use keyplane_contract::sync::Environment;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -35,7 +38,7 @@ pub enum EnvironmentName {
 #[derive(ToSchema)]
 #[schema(as = AccountStatus, rename_all = "snake_case")]
 #[expect(dead_code, reason = "says what the domain's type looks like")]
-enum AccountStatusName {
+pub enum AccountStatusName {
     Active,
     Suspended,
 }
@@ -59,16 +62,21 @@ pub struct AccountObject {
     id: AccountId,
     #[schema(value_type = NameText)]
     name: Name,
+    /// Decides how many keys a project may have.
+    plan: String,
     #[schema(value_type = AccountStatusName)]
     status: AccountStatus,
+    /// What issuers of JWTs call it.
+    #[schema(value_type = Option<String>, required)]
+    external_id: Option<ExternalId>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Time,
 }
 
 impl From<Account> for AccountObject {
     fn from(account: Account) -> Self {
-        let Account { id, name, status, created_at, no: _ } = account;
-        Self { id, name, status, created_at }
+        let Account { id, name, plan, status, external_id, created_at, no: _ } = account;
+        Self { id, name, plan, status, external_id, created_at }
     }
 }
 
@@ -100,8 +108,125 @@ impl From<Project> for ProjectObject {
     fn from(project: Project) -> Self {
         let prefix = |environment| project.prefixes.of(environment).as_str().to_owned();
         let prefixes = PrefixesObject { live: prefix(Environment::Live), test: prefix(Environment::Test) };
-        let Project { id, account_id, name, created_at, prefixes: _, no: _ } = project;
+        let Project { id, account_id, name, created_at, prefixes: _, no: _, account: _ } = project;
         Self { id, account_id, name, prefixes, created_at }
+    }
+}
+
+/// A user.
+#[derive(Serialize, ToSchema)]
+#[schema(as = User)]
+pub struct UserObject {
+    #[schema(value_type = uuid::Uuid)]
+    id: UserId,
+    #[schema(value_type = uuid::Uuid)]
+    account_id: AccountId,
+    #[schema(value_type = String)]
+    email: Email,
+    #[schema(value_type = NameText)]
+    name: Name,
+    #[schema(value_type = RoleName)]
+    role: Role,
+    /// Who it is to an issuer of JWTs.
+    #[schema(value_type = Option<IdentityObject>, required)]
+    identity: Option<Identity>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Time,
+}
+
+/// What a user is in its account.
+#[derive(ToSchema)]
+#[schema(as = Role, rename_all = "snake_case")]
+#[expect(dead_code, reason = "says what the domain's type looks like")]
+pub enum RoleName {
+    Owner,
+    Admin,
+    Member,
+}
+
+/// Who a user is to an issuer of JWTs.
+#[derive(ToSchema)]
+#[schema(as = Identity)]
+#[expect(dead_code, reason = "says what the domain's type looks like")]
+struct IdentityObject {
+    issuer: String,
+    subject: String,
+}
+
+impl From<User> for UserObject {
+    fn from(user: User) -> Self {
+        let User { id, account_id, email, name, role, identity, created_at, no: _, account: _ } = user;
+        Self { id, account_id, email, name, role, identity, created_at }
+    }
+}
+
+/// A personal access token, as it may always be shown.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PersonalAccessToken)]
+pub struct PersonalTokenObject {
+    #[schema(value_type = uuid::Uuid)]
+    id: KeyId,
+    #[schema(value_type = NameText)]
+    name: Name,
+    /// The mask.
+    key_prefix: String,
+    #[schema(value_type = uuid::Uuid)]
+    user_id: Option<UserId>,
+    #[schema(value_type = uuid::Uuid)]
+    account_id: AccountId,
+    #[serde(flatten)]
+    #[schema(inline)]
+    common: CommonObject,
+}
+
+/// What keys and personal access tokens have in common.
+#[derive(Serialize, ToSchema)]
+pub struct CommonObject {
+    #[schema(value_type = Vec<ScopeText>, max_items = 64)]
+    scopes: Scopes,
+    /// The networks from which it may be used; empty for all.
+    #[schema(value_type = Vec<String>)]
+    allowed_cidrs: Networks,
+    /// What its owner keeps with it.
+    #[schema(value_type = Object)]
+    metadata: Metadata,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Time,
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    expires_at: Option<Time>,
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    last_used_at: Option<Time>,
+    #[schema(value_type = KeyStatusName)]
+    status: Status,
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    revoked_at: Option<Time>,
+    /// Why it was revoked, if somebody said so.
+    #[schema(value_type = Option<String>, required)]
+    revoke_reason: Option<RevokeReason>,
+}
+
+impl CommonObject {
+    fn at(now: Time, key: &Key) -> Self {
+        Self {
+            scopes: key.scopes.clone(),
+            allowed_cidrs: key.networks.clone(),
+            metadata: key.metadata.clone(),
+            created_at: key.created_at,
+            expires_at: key.expires_at,
+            last_used_at: key.last_used_at,
+            status: key.status(now),
+            revoked_at: key.revoked_at(),
+            revoke_reason: key.revoke_reason.clone(),
+        }
+    }
+}
+
+impl PersonalTokenObject {
+    /// The token as it is at `now`.
+    pub fn at(now: Time, key: Key) -> Self {
+        let common = CommonObject::at(now, &key);
+        let user_id = key.owner.user();
+        Self { id: key.id, name: key.name, key_prefix: key.mask, user_id, account_id: key.account_id, common }
     }
 }
 
@@ -118,19 +243,12 @@ pub struct KeyObject {
     #[schema(value_type = EnvironmentName)]
     environment: &'static str,
     #[schema(value_type = uuid::Uuid)]
-    project_id: ProjectId,
+    project_id: Option<ProjectId>,
     #[schema(value_type = uuid::Uuid)]
     account_id: AccountId,
-    #[schema(value_type = Vec<ScopeText>, max_items = 64)]
-    scopes: Scopes,
-    #[schema(value_type = String, format = DateTime)]
-    created_at: Time,
-    #[schema(value_type = Option<String>, format = DateTime, required)]
-    expires_at: Option<Time>,
-    #[schema(value_type = Option<String>, format = DateTime, required)]
-    last_used_at: Option<Time>,
-    #[schema(value_type = KeyStatusName)]
-    status: Status,
+    #[serde(flatten)]
+    #[schema(inline)]
+    common: CommonObject,
     /// The key that took its place when it was rotated.
     #[schema(value_type = Option<uuid::Uuid>, required)]
     replaced_by: Option<KeyId>,
@@ -142,21 +260,26 @@ pub struct KeyObject {
 impl KeyObject {
     /// The key as it is at `now`.
     pub fn at(now: Time, key: Key) -> Self {
-        let status = key.status(now);
+        let common = CommonObject::at(now, &key);
         Self {
             id: key.id,
             name: key.name,
             key_prefix: key.mask,
             environment: key.environment.name(),
-            project_id: key.project_id,
+            project_id: key.owner.project(),
             account_id: key.account_id,
-            scopes: key.scopes,
-            created_at: key.created_at,
-            expires_at: key.expires_at,
-            last_used_at: key.last_used_at,
-            status,
+            common,
             replaced_by: key.replaced_by,
             retire_when_idle_hours: key.idle_limit.map(|limit| limit.as_secs() / (60 * 60)),
         }
     }
+}
+
+/// Whether an admin key may change things.
+#[derive(ToSchema)]
+#[schema(as = Access, rename_all = "snake_case")]
+#[expect(dead_code, reason = "says what the domain's type looks like")]
+pub enum AccessName {
+    Read,
+    Write,
 }

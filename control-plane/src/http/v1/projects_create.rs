@@ -2,6 +2,7 @@
 
 use super::super::auth::Authenticated;
 use super::super::body::{JsonBody, Object};
+use super::super::etag::etag;
 use super::super::problem::Problem;
 use super::objects::ProjectObject;
 use super::texts::{NameText, PrefixText};
@@ -37,11 +38,23 @@ pub struct Body {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = CreatePrefixes, example = json!({ "live": "uk_live", "test": "uk_test" }))]
-struct PrefixesBody {
+pub struct PrefixesBody {
     #[schema(value_type = PrefixText)]
     live: String,
     #[schema(value_type = PrefixText)]
     test: String,
+}
+
+impl PrefixesBody {
+    /// Reads them; what is wrong is added to `errors`.
+    pub fn parse(&self, errors: &mut Vec<FieldError>) -> Option<Prefixes> {
+        let live = field("prefixes.live", Prefix::parse(&self.live), errors);
+        let test = field("prefixes.test", Prefix::parse(&self.test), errors);
+        let (live, test) = live.zip(test)?;
+        Prefixes::new(live, test)
+            .map_err(|error| errors.push(FieldError::new(format!("prefixes.{}", error.environment().name()), error)))
+            .ok()
+    }
 }
 
 /// Makes a project in an account
@@ -60,22 +73,15 @@ pub async fn handle(
 ) -> Result<impl IntoResponse, Problem> {
     let project = create_project(&app, &by.origin(), parse(&body)?).await?;
     let location = format!("/v1/projects/{}", project.id);
-    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(ProjectObject::from(project))))
+    let tag = etag(project.version());
+    Ok((StatusCode::CREATED, [(LOCATION, location)], tag, Json(ProjectObject::from(project))))
 }
 
 fn parse(body: &Body) -> Result<NewProject, Error> {
     let mut errors = Vec::new();
     let account_id = id_field("account_id", &body.account_id, &mut errors);
     let name = field("name", Name::parse(&body.name), &mut errors);
-    let live = field("prefixes.live", Prefix::parse(&body.prefixes.0.live), &mut errors);
-    let test = field("prefixes.test", Prefix::parse(&body.prefixes.0.test), &mut errors);
-    let prefixes = live.zip(test).and_then(|(live, test)| {
-        Prefixes::new(live, test)
-            .map_err(|error| {
-                errors.push(FieldError::new(format!("prefixes.{}", error.environment().name()), error));
-            })
-            .ok()
-    });
+    let prefixes = body.prefixes.0.parse(&mut errors);
     match (account_id, name, prefixes) {
         (Some(account_id), Some(name), Some(prefixes)) => Ok(NewProject { account_id, name, prefixes }),
         _ => Err(Error::fields(Code::InvalidRequest, errors)),

@@ -40,7 +40,7 @@ pub struct Query {
 )]
 pub async fn handle(
     State(app): State<App>,
-    _: Authenticated,
+    by: Authenticated,
     Parameters(query): Parameters<Query>,
 ) -> Result<Json<Listing<ProjectObject>>, Problem> {
     let mut errors = Vec::new();
@@ -49,5 +49,5 @@ pub async fn handle(
     if !errors.is_empty() {
         return Err(Error::fields(Code::InvalidQuery, errors).into());
     }
-    Ok(Json(read::projects(&app, account, page).await?.map(ProjectObject::from)))
+    Ok(Json(read::projects(&app, &by.origin(), account, page).await?.map(ProjectObject::from)))
 }

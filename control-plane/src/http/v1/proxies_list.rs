@@ -1,6 +1,7 @@
 //! `GET /v1/proxies`: which proxies are alive, and how far each is. Bounded by itself, so one page holds all.
 
 use super::super::auth::Authenticated;
+use super::super::problem::Problem;
 use crate::domain::time::Time;
 use crate::service::App;
 use crate::service::list_proxies::list_proxies;
@@ -50,8 +51,8 @@ struct WorkerObject {
     tag = "Proxies",
     responses((status = 200, description = "All live proxies", body = Answer))
 )]
-pub async fn handle(State(app): State<App>, _: Authenticated) -> Json<Answer> {
-    let (revision, proxies) = list_proxies(&app);
+pub async fn handle(State(app): State<App>, by: Authenticated) -> Result<Json<Answer>, Problem> {
+    let (revision, proxies) = list_proxies(&app, &by.origin())?;
     let data = proxies
         .into_iter()
         .map(|proxy| ProxyObject {
@@ -70,5 +71,5 @@ pub async fn handle(State(app): State<App>, _: Authenticated) -> Json<Answer> {
                 .collect(),
         })
         .collect();
-    Json(Answer { revision, data, next_cursor: None })
+    Ok(Json(Answer { revision, data, next_cursor: None }))
 }

@@ -1,0 +1,100 @@
+//! `POST /v1/users`
+
+use super::super::auth::Authenticated;
+use super::super::body::{JsonBody, Object};
+use super::super::etag::etag;
+use super::super::problem::{Document, Problem};
+use super::objects::{RoleName, UserObject};
+use super::texts::NameText;
+use super::{field, id_field, role_field};
+use crate::domain::name::Name;
+use crate::domain::user::{Email, Identity};
+use crate::error::{Code, Error, FieldError};
+use crate::service::App;
+use crate::service::create_user::{NewUser, create_user};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use axum::response::IntoResponse;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CreateUser)]
+pub struct Body {
+    #[schema(value_type = uuid::Uuid)]
+    account_id: String,
+    /// The only one of this address in the account. No mail is sent.
+    #[schema(max_length = 254, example = "ada@example.com")]
+    email: String,
+    /// For people.
+    #[schema(value_type = NameText)]
+    name: String,
+    /// Without it a member.
+    #[schema(value_type = Option<RoleName>)]
+    role: Option<String>,
+    /// Who they are to an issuer of JWTs.
+    #[schema(value_type = Option<IdentityBody>)]
+    identity: Option<Object<IdentityBody>>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = SetIdentity)]
+pub struct IdentityBody {
+    /// The issuer (`iss`), as in the setting `jwt`.
+    #[schema(min_length = 1, max_length = 255)]
+    issuer: String,
+    /// The user's id there (`sub`).
+    #[schema(min_length = 1, max_length = 255)]
+    subject: String,
+}
+
+impl IdentityBody {
+    /// Reads it; what is wrong is added to `errors`.
+    pub fn parse(&self, errors: &mut Vec<FieldError>) -> Option<Identity> {
+        Identity::new(&self.issuer, &self.subject)
+            .map_err(|error| errors.push(FieldError::new(format!("identity.{}", error.field), error)))
+            .ok()
+    }
+}
+
+/// Adds a person to an account
+#[utoipa::path(
+    post,
+    path = "/v1/users",
+    operation_id = "create_user",
+    tag = "Users",
+    request_body = Body,
+    responses(
+        (status = 201, description = "The new user", body = UserObject, headers(("location" = String, description = "Its path"))),
+        (status = 409, description = "Another user of the account has the address or the identity", body = Document, content_type = "application/problem+json"),
+    )
+)]
+pub async fn handle(
+    State(app): State<App>,
+    by: Authenticated,
+    JsonBody(body): JsonBody<Body>,
+) -> Result<impl IntoResponse, Problem> {
+    let user = create_user(&app, &by.origin(), parse(&body)?).await?;
+    let location = format!("/v1/users/{}", user.id);
+    let tag = etag(user.version());
+    Ok((StatusCode::CREATED, [(LOCATION, location)], tag, Json(UserObject::from(user))))
+}
+
+fn parse(body: &Body) -> Result<NewUser, Error> {
+    let mut errors = Vec::new();
+    let account_id = id_field("account_id", &body.account_id, &mut errors);
+    let email = field("email", Email::parse(&body.email), &mut errors);
+    let name = field("name", Name::parse(&body.name), &mut errors);
+    let role = role_field("role", body.role.as_deref().unwrap_or("member"), &mut errors);
+    let identity = body.identity.as_ref().and_then(|Object(identity)| identity.parse(&mut errors));
+    match (account_id, email, name, role) {
+        (Some(account_id), Some(email), Some(name), Some(role)) if errors.is_empty() => {
+            Ok(NewUser { account_id, email, name, role, identity })
+        }
+        _ => Err(Error::fields(Code::InvalidRequest, errors)),
+    }
+}
