@@ -1,4 +1,4 @@
-//! One good request for each operation of the OpenAPI document, so that a test can walk all of them. An operation that is not here
+//! One good request for each operation of the `OpenAPI` document, so that a test can walk all of them. An operation that is not here
 //! fails those tests: whoever adds one says here how it is called.
 
 use crate::support::{Answer, ControlPlane, text};

@@ -1,4 +1,4 @@
-//! What holds for every route, walked from the OpenAPI document.
+//! What holds for every route, walked from the `OpenAPI` document.
 
 use crate::calls::{Call, Operation, Tenant, operations};
 use crate::store::connect;
