@@ -183,6 +183,28 @@ mod tests {
         live: String,
     }
 
+    /// A body of which nothing more comes.
+    struct Stalled;
+
+    impl axum::body::HttpBody for Stalled {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+            std::task::Poll::Pending
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_is_not_waited_for() {
+        let start = tokio::time::Instant::now();
+        let error = read(Request::new(axum::body::Body::new(Stalled)), &()).await.unwrap_err();
+        assert_eq!((error.code, start.elapsed()), (Code::BodyTimeout, PATIENCE));
+    }
+
     fn refused(body: &str) -> (Code, String) {
         let error = parse::<Sample>(body.as_bytes()).err().unwrap();
         (error.code, error.detail.into_owned())

@@ -47,7 +47,6 @@ impl Listener {
     pub async fn serve(self, routes: Router, mut stopping: watch::Receiver<bool>) {
         let Self { name, socket, tls, max_connections } = self;
         let places = Arc::new(Semaphore::new(max_connections));
-        let reload = tls.as_ref().map(Tls::reload);
         // Ends with this function, as the connections do.
         let mut tasks = JoinSet::new();
         if let Some(tls) = &tls {
@@ -72,8 +71,13 @@ impl Listener {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let connection =
-                        Connection { peer, routes: routes.clone(), stopping: stopping.clone(), reload: reload.clone() };
+                    let connection = Connection {
+                        peer,
+                        routes: routes.clone(),
+                        stopping: stopping.clone(),
+                        // Before the handshake: what it is made with may change meanwhile.
+                        reload: tls.as_ref().map(Tls::reload),
+                    };
                     let tls = tls.clone();
                     tasks.spawn(async move {
                         connection.run(stream, tls).await;

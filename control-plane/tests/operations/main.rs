@@ -1,8 +1,11 @@
 //! What the operator does on the command line, with the real binary.
 
 mod backup;
+mod certificates;
 mod config;
 mod doctor;
 mod fixture;
 mod metrics;
 mod openapi;
+mod slow;
+mod tls;

@@ -128,6 +128,11 @@ pub fn port(setting: &'static str, address: SocketAddr, port: &Port) -> Finding 
             let found = format!("keyplane answers on {address} and wants a certificate of its clients");
             Finding::new(setting, Level::Ok, found)
         }
+        Port::TakesEverybody => Finding::new(
+            setting,
+            Level::Fail,
+            format!("keyplane on {address} takes clients without a certificate; start it again with `sync_client_ca`"),
+        ),
         Port::OtherCertificate => Finding::new(
             setting,
             Level::Fail,

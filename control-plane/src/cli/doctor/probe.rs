@@ -15,6 +15,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// How long the server may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -30,6 +31,8 @@ pub enum Port {
     Keyplane,
     /// A control plane with the configured certificate that takes only clients with one of theirs.
     WantsCertificate,
+    /// A control plane with the configured certificate that takes clients without one, though it should not.
+    TakesEverybody,
     /// Somebody with another certificate than the configured one.
     OtherCertificate,
     /// Somebody else, or a control plane that is not ready.
@@ -90,6 +93,8 @@ pub struct Certificate {
     pub leaf: CertificateDer<'static>,
     /// When it holds.
     pub validity: Option<Validity>,
+    /// Whether clients must have one too.
+    pub wants_client: bool,
     /// What is to be said of the key's file.
     pub exposed_key: Option<String>,
 }
@@ -101,20 +106,33 @@ pub fn certificate(files: Result<Option<TlsFiles>, TlsError>) -> Result<Option<C
     files.config(&contents)?;
     // A config is made of a chain that has a first.
     let leaf = files.chain(&contents)?.swap_remove(0);
-    Ok(Some(Certificate { validity: validity(&leaf), leaf, exposed_key: files.exposed_key() }))
+    Ok(Some(Certificate {
+        validity: validity(&leaf),
+        leaf,
+        wants_client: files.wants_client(),
+        exposed_key: files.exposed_key(),
+    }))
 }
 
 /// How to speak to a listener.
 pub enum Speech {
     /// Plain HTTP.
     Plain,
-    /// TLS; the server must show this very certificate, as only the holder of its key can.
-    Tls(CertificateDer<'static>),
+    /// TLS.
+    Tls {
+        /// The server must show this very certificate, as only the holder of its key can.
+        leaf: CertificateDer<'static>,
+        /// Whether it should take only clients with a certificate; the doctor has none.
+        wants_client: bool,
+    },
 }
 
 impl From<Option<Certificate>> for Speech {
     fn from(certificate: Option<Certificate>) -> Self {
-        certificate.map_or(Self::Plain, |certificate| Self::Tls(certificate.leaf))
+        certificate.map_or(Self::Plain, |certificate| Self::Tls {
+            leaf: certificate.leaf,
+            wants_client: certificate.wants_client,
+        })
     }
 }
 
@@ -123,6 +141,7 @@ pub fn port(address: SocketAddr, speech: &Speech) -> Port {
     match TcpListener::bind(address) {
         Ok(_) => Port::Free,
         Err(error) if error.kind() == ErrorKind::AddrInUse => match get(address, speech, "/readyz", None) {
+            Ok((200, _)) if matches!(speech, Speech::Tls { wants_client: true, .. }) => Port::TakesEverybody,
             Ok((200, _)) => Port::Keyplane,
             Ok(_) => Port::Other,
             Err(error) => match error.get_ref().and_then(|error| error.downcast_ref()) {
@@ -163,12 +182,12 @@ fn get(
     stream.set_write_timeout(Some(PATIENCE))?;
     match speech {
         Speech::Plain => exchange(stream, address, path, credential),
-        Speech::Tls(certificate) => {
+        Speech::Tls { leaf, .. } => {
             let config = ClientConfig::builder_with_provider(provider())
                 .with_safe_default_protocol_versions()
                 .map_err(std::io::Error::other)?
                 .dangerous()
-                .with_custom_certificate_verifier(Arc::new(Exactly(certificate.clone())))
+                .with_custom_certificate_verifier(Arc::new(Exactly(leaf.clone())))
                 .with_no_client_auth();
             let connection = ClientConnection::new(Arc::new(config), to.ip().into()).map_err(std::io::Error::other)?;
             exchange(StreamOwned::new(connection, stream), address, path, credential)
@@ -182,14 +201,16 @@ fn exchange(
     path: &str,
     credential: Option<&Secret>,
 ) -> std::io::Result<(u16, String)> {
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n")?;
+    let mut request = Zeroizing::new(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n"));
     if let Some(credential) = credential {
-        write!(stream, "Authorization: Bearer {}\r\n", credential.expose())?;
+        request.extend(["Authorization: Bearer ", credential.expose(), "\r\n"]);
     }
-    stream.write_all(b"\r\n")?;
-    stream.flush()?;
+    request.push_str("\r\n");
+    let written = stream.write_all(request.as_bytes()).and_then(|()| stream.flush());
     let mut answer = String::new();
+    // A server that refuses the connection says why, and need not read the request.
     stream.take(MAX_ANSWER).read_to_string(&mut answer)?;
+    written?;
     let parsed = answer.split_once("\r\n\r\n").and_then(|(head, body)| {
         let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
         Some((status, body.to_owned()))
