@@ -4,6 +4,7 @@
 use crate::support::{Answer, ControlPlane, text};
 use axum::body::Body;
 use axum::http::{Method, Request};
+use keyplane::domain::id::RequestId;
 use keyplane::http::openapi::document;
 use serde_json::{Value, json};
 
@@ -66,6 +67,30 @@ impl Tenant {
     async fn key(&self, plane: &ControlPlane) -> String {
         text(&plane.key(&self.project, "live", "k").await, "id")
     }
+
+    /// A person of its own.
+    pub async fn user(&self, plane: &ControlPlane, role: &str) -> String {
+        let email = format!("{}@example.com", unique(plane));
+        let body = json!({ "account_id": self.account, "email": email, "name": "n", "role": role });
+        made(plane, "/v1/users", body).await["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A personal access token of a user, as it is answered.
+    pub async fn token(&self, plane: &ControlPlane, user: &str) -> Value {
+        made(plane, "/v1/personal_access_tokens", json!({ "user_id": user, "name": "n" })).await
+    }
+}
+
+/// Makes something with the admin key.
+async fn made(plane: &ControlPlane, path: &str, body: Value) -> Value {
+    let answer = plane.post(path, body).await;
+    assert_eq!(answer.status, 201, "{path}: {answer:?}");
+    answer.json()
+}
+
+/// A text that has not been there.
+fn unique(plane: &ControlPlane) -> String {
+    RequestId::generate(plane.app.now(), &*plane.app.random).unwrap().to_string()
 }
 
 /// A request without its credential.
@@ -82,6 +107,11 @@ impl Call {
         let id = match operation.path.as_str() {
             "/v1/accounts/{id}" => tenant.account.clone(),
             "/v1/projects/{id}" => tenant.project.clone(),
+            "/v1/users/{id}" => tenant.user(plane, "member").await,
+            "/v1/personal_access_tokens/{id}" => {
+                let user = tenant.user(plane, "member").await;
+                text(&tenant.token(plane, &user).await, "id")
+            }
             path if path.starts_with("/v1/keys/{id}") => tenant.key(plane).await,
             path => {
                 assert!(!path.contains('{'), "say in calls.rs what the id in {path} is");
@@ -95,7 +125,14 @@ impl Call {
                 "account_id": tenant.account, "name": "n", "prefixes": { "live": "uk_live", "test": "uk_test" },
             })),
             "create_key" => Some(json!({ "project_id": tenant.project, "environment": "live", "name": "n" })),
-            "update_key" => Some(json!({ "name": "other" })),
+            "create_user" => {
+                let email = format!("{}@example.com", unique(plane));
+                Some(json!({ "account_id": tenant.account, "email": email, "name": "n" }))
+            }
+            "create_personal_access_token" => {
+                Some(json!({ "user_id": tenant.user(plane, "member").await, "name": "n" }))
+            }
+            id if id.starts_with("update_") => Some(json!({ "name": unique(plane) })),
             "rotate_key" => Some(json!({})),
             id => panic!("say in calls.rs what the body of {id} is"),
         };
