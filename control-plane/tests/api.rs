@@ -4,6 +4,10 @@
 #[path = "api/support.rs"]
 mod support;
 
+#[allow(dead_code, reason = "the tests of verification use all of it")]
+#[path = "jwt/issuer.rs"]
+mod issuer;
+
 #[path = "api/auth.rs"]
 mod auth;
 #[path = "api/calls.rs"]
@@ -14,6 +18,8 @@ mod every_route;
 mod feed;
 #[path = "api/input.rs"]
 mod input;
+#[path = "api/jwt_callers.rs"]
+mod jwt_callers;
 #[path = "api/keys.rs"]
 mod keys;
 #[path = "api/lists.rs"]
@@ -27,5 +33,9 @@ mod process;
 mod retiring;
 #[path = "api/store.rs"]
 mod store;
+#[path = "api/tenants.rs"]
+mod tenants;
+#[path = "api/tokens.rs"]
+mod tokens;
 #[path = "api/usage.rs"]
 mod usage;

@@ -29,6 +29,8 @@ pub struct VerifiedToken {
     pub scopes: Vec<String>,
     /// `exp`, without leeway.
     pub expires_at: Time,
+    /// Whether the issuer's settings let a subject in that is no user yet.
+    pub create_user: bool,
 }
 
 /// Judges the claims of a token of `issuer`.
@@ -47,6 +49,7 @@ pub fn check(issuer: &IssuerSettings, claims: &Map<String, Value>, now: Time) ->
         name: text(claims, &issuer.name_claim, MAX_TEXT_LEN)?,
         scopes: optional_path(issuer.scope_claim.as_ref(), |path| scopes(claims, path))?.unwrap_or_default(),
         expires_at,
+        create_user: issuer.create_users,
     })
 }
 

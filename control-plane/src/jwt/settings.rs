@@ -65,6 +65,10 @@ pub struct IssuerSettings {
     /// The claim with the user's name, such as `user_metadata.full_name` (Supabase).
     #[serde(default = "default_name")]
     pub name_claim: String,
+    /// Make a user, a member, of the account that a token names, when its subject is none yet. It needs `account_claim` and a
+    /// mail address in the token.
+    #[serde(default)]
+    pub create_users: bool,
     /// The claim with the token's scopes: a text with spaces between them, or a list of texts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope_claim: Option<String>,

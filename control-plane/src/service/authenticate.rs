@@ -4,13 +4,16 @@
 //! cannot turn that into a credential. Whatever is wrong with a credential, the answer is the same.
 
 use super::App;
+use super::create_user::{NewUser, create_user};
 use crate::domain::account::{Account, AccountStatus};
 use crate::domain::actor::Actor;
+use crate::domain::audit::Origin;
 use crate::domain::id::{AccountId, ProxyTokenId};
 use crate::domain::key::{Owner, Status};
+use crate::domain::name::Name;
 use crate::domain::rights::Rights;
 use crate::domain::secret::Secret;
-use crate::domain::user::User;
+use crate::domain::user::{Email, Identity, Role, User};
 use crate::error::{Code, Error};
 use crate::jwt::{JwtError, VerifiedToken, looks_like_jwt};
 use crate::store::HeldKey;
@@ -61,16 +64,57 @@ async fn user_of_jwt(app: &App, credential: &Secret) -> Result<Actor, Error> {
             Error::new(Code::CredentialInvalid)
         }
     })?;
-    let found = app.store.users_of_identity(&token.issuer, &token.subject).await?;
-    let (user, status) = match account_of(app, &token).await? {
-        Some(account) => found.into_iter().find(|(user, _)| user.account == account.no),
-        // The token names no account: it is clear only if its subject is a user of one.
-        None => <[_; 1]>::try_from(found).ok().map(|[only]| only),
-    }
-    .ok_or(Error::new(Code::UserUnknown))?;
+    let account = account_of(app, &token).await?;
+    let (user, status) = match (find_user(app, &token, account.as_ref()).await?, &account) {
+        (Some(found), _) => found,
+        (None, Some(account)) if token.create_user => {
+            is_active(account.status)?;
+            (first_visit(app, &token, account).await?, account.status)
+        }
+        (None, _) => return Err(Error::new(Code::UserUnknown)),
+    };
     is_active(status)?;
     let User { id, no, account, role, .. } = user;
     Ok(Actor::User { id, no, account, role, token: None })
+}
+
+/// The user that a token's subject is, in the account that it names. A token that names none is clear only if its subject
+/// is a user of one account.
+async fn find_user(
+    app: &App,
+    token: &VerifiedToken,
+    account: Option<&Account>,
+) -> Result<Option<(User, AccountStatus)>, Error> {
+    let found = app.store.users_of_identity(&token.issuer, &token.subject).await?;
+    Ok(match account {
+        Some(account) => found.into_iter().find(|(user, _)| user.account == account.no),
+        None => <[_; 1]>::try_from(found).ok().map(|[only]| only),
+    })
+}
+
+/// Makes a user of who comes for the first time. An address that another user has is no proof of being that user: nobody
+/// but the issuer says that it was confirmed.
+async fn first_visit(app: &App, token: &VerifiedToken, account: &Account) -> Result<User, Error> {
+    let unknown = |detail| Error::with_detail(Code::UserUnknown, detail);
+    let email = token.email.as_deref().and_then(|text| Email::parse(text).ok());
+    let email = email.ok_or_else(|| unknown("The token is valid, but it has no mail address to make a user of."))?;
+    let name = token.name.as_deref().and_then(|text| Name::parse(text).ok());
+    let name = name.or_else(|| Name::parse(email.as_str().split('@').next()?).ok());
+    let name = name.ok_or_else(|| unknown("The token is valid, but it has no name to make a user of."))?;
+    let identity = Identity::new(&token.issuer, &token.subject).map_err(Error::internal)?;
+    let new = NewUser { account_id: account.id, email, name, role: Role::Member, identity: Some(identity) };
+    match create_user(app, &Origin::SYSTEM, new).await {
+        // Somebody has the address, or two first requests came at once.
+        Err(error) if error.code == Code::AlreadyTaken => {
+            // What took it may share a commit that is still under way; this one ends no sooner.
+            app.store.write().await?.commit().await?;
+            let found = find_user(app, token, Some(account)).await?;
+            found.map(|(user, _)| user).ok_or_else(|| {
+                unknown("The token is valid, but its mail address belongs to another user of the account. Ask who manages the account to give that user this identity.")
+            })
+        }
+        made => made,
+    }
 }
 
 /// The account that a token names, by the external id or by Keyplane's own. `None`: it names none.

@@ -64,6 +64,7 @@ pub async fn update_account(
         new.external_id = external_id;
     }
     if new == old {
+        tx.commit().await?;
         return Ok(new);
     }
     tx.update_account(&old, &new).await?;

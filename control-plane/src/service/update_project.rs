@@ -44,6 +44,7 @@ pub async fn update_project(
         new.prefixes = prefixes;
     }
     if new == old {
+        tx.commit().await?;
         return Ok(new);
     }
     tx.update_project(&new).await?;

@@ -64,6 +64,7 @@ pub async fn update_user(
         new.identity = identity;
     }
     if new == old {
+        tx.commit().await?;
         return Ok(new);
     }
     tx.update_user(&new).await?;

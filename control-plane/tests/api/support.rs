@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
+use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use keyplane::domain::plan::{Cap, Plans};
 use keyplane::domain::random::SystemRandom;
@@ -15,6 +16,7 @@ use keyplane::store::DataDir;
 use keyplane_contract::key::Prefix;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -122,6 +124,14 @@ impl ControlPlane {
         Self::open(folder, admin, proxy).await
     }
 
+    /// Starts one that takes JWTs.
+    pub async fn start_trusting(jwt: Verifier) -> Self {
+        let mut plane = Self::start().await;
+        plane.app.jwt = Arc::new(jwt);
+        plane.management = keyplane::http::management(&plane.app);
+        plane
+    }
+
     /// Serves the database in `folder`.
     pub async fn open(folder: TempDir, admin: Secret, proxy: Secret) -> Self {
         let store = DataDir::lock_existing(folder.path()).unwrap().open().await.unwrap();
@@ -176,9 +186,33 @@ impl ControlPlane {
         self.with_body(Method::PATCH, path, body).await
     }
 
+    /// Edits what is still as the `ETag` `seen` says.
+    pub async fn patch_if(&self, path: &str, seen: &str, body: impl ToString) -> Answer {
+        let request = self.request(Method::PATCH, path).header("content-type", "application/json");
+        self.send(request.header("if-match", seen).body(Body::from(body.to_string())).unwrap()).await
+    }
+
     async fn with_body(&self, method: Method, path: &str, body: impl ToString) -> Answer {
         let request = self.request(method, path).header("content-type", "application/json");
         self.send(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    /// A request of somebody else than the operator, from `source`.
+    pub async fn call_from(&self, source: &str, credential: &str, method: &str, path: &str, body: Value) -> Answer {
+        let request =
+            Request::builder().method(method).uri(path).header("authorization", format!("Bearer {credential}"));
+        let request = match body {
+            Value::Null => request.body(Body::empty()),
+            body => request.header("content-type", "application/json").body(Body::from(body.to_string())),
+        };
+        let mut request = request.unwrap();
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::new(source.parse().unwrap(), 50_000)));
+        self.send(request).await
+    }
+
+    /// A request of somebody else than the operator.
+    pub async fn call(&self, credential: &str, method: &str, path: &str, body: Value) -> Answer {
+        self.call_from("192.0.2.1", credential, method, path, body).await
     }
 
     /// A request of a proxy.
