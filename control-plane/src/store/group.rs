@@ -24,6 +24,7 @@
 //! be of an operation whose commit is still to come. And in its turn it awaits statements only: the whole line waits with it.
 
 use super::StoreError;
+use super::checkpoint::{BACKSTOP, Checkpointer};
 use super::open::PATIENCE;
 use super::row::{number, sql_number};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -102,26 +103,27 @@ struct Kept {
 }
 
 impl Line {
-    /// Starts the task that runs the groups on `connection` and moves `head` on. `options` make another connection should
-    /// this one break.
-    pub(super) fn start(
-        connection: SqliteConnection,
+    /// Opens the writer's connection with these options and starts the task that runs the groups, which moves `head` on.
+    pub(super) async fn open(
         options: SqliteConnectOptions,
         head: watch::Sender<u64>,
         bounds: Bounds,
-    ) -> Self {
+    ) -> Result<Self, StoreError> {
+        let options = options.pragma("wal_autocheckpoint", BACKSTOP);
+        let connection = options.connect().await?;
         let (requests, line) = mpsc::unbounded_channel();
         let counts = Arc::<Counts>::default();
         let writer = Writer {
             line,
-            options,
             connection: Arc::new(Mutex::new(Some(connection))),
+            checkpointer: Checkpointer::start(&options).await?,
+            options,
             head,
             bounds,
             counts: Arc::clone(&counts),
         };
         tokio::spawn(writer.run());
-        Self { requests, counts }
+        Ok(Self { requests, counts })
     }
 
     /// Waits in line, up to a bound.
@@ -166,8 +168,9 @@ impl Turn {
 /// The task that runs the groups.
 struct Writer {
     line: mpsc::UnboundedReceiver<Request>,
-    options: SqliteConnectOptions,
     connection: Shared,
+    checkpointer: Checkpointer,
+    options: SqliteConnectOptions,
     head: watch::Sender<u64>,
     bounds: Bounds,
     counts: Arc<Counts>,
@@ -246,6 +249,7 @@ impl Writer {
             Ok(()) => {
                 self.counts.operations.fetch_add(answers.len() as u64, Ordering::Relaxed);
                 self.counts.commits.fetch_add(1, Ordering::Relaxed);
+                self.checkpointer.committed();
                 self.head.send_if_modified(|head| {
                     let moved = *head != numbers.revision;
                     *head = numbers.revision;
@@ -330,6 +334,7 @@ impl Writer {
             // Nothing is open in it: what failed to close is folded into the file by the next opening.
             let _ = connection.close().await;
         }
+        self.checkpointer.close().await;
         let _ = done.send(());
     }
 }

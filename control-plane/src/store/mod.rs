@@ -8,6 +8,7 @@
 mod accounts;
 mod audit;
 mod backup;
+mod checkpoint;
 mod credentials;
 mod error;
 mod examine;

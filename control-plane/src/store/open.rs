@@ -225,8 +225,9 @@ async fn initialize(connection: &mut SqliteConnection, epoch: Id, now: Time) -> 
 }
 
 pub(super) async fn connect(path: &Path, lock: File) -> Result<Store, StoreError> {
-    // The one connection of the writer lives as long as the store: giving it up would close the log.
-    let writer = options(path).connect().await?;
+    // First the writer, whose one connection lives as long as the store: giving it up would close the log.
+    let head = watch::Sender::new(0);
+    let line = Line::open(options(path), head.clone(), BOUNDS).await?;
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
         .idle_timeout(None)
@@ -235,8 +236,7 @@ pub(super) async fn connect(path: &Path, lock: File) -> Result<Store, StoreError
         .connect_with(options(path).read_only(true))
         .await?;
     let row = sqlx::query("SELECT epoch, revision FROM meta").fetch_one(&readers).await?;
-    let head = watch::Sender::new(number(&row, "revision")?);
+    head.send_replace(number(&row, "revision")?);
     let mark: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&readers).await?;
-    let line = Line::start(writer, options(path), head.clone(), BOUNDS);
     Ok(Store { epoch: id(&row, "epoch")?, restored: mark == RESTORED, line, readers, head, _lock: lock })
 }

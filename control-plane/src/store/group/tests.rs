@@ -27,7 +27,7 @@ async fn desk(bounds: Bounds, patience: Duration) -> Desk {
     let database = data_dir.database();
     let writer = options(&database).busy_timeout(patience);
     let (sender, head) = watch::channel(0);
-    let line = Line::start(writer.connect().await.unwrap(), writer, sender, bounds);
+    let line = Line::open(writer, sender, bounds).await.unwrap();
     let reader = options(&database).read_only(true).connect().await.unwrap();
     Desk { line: Arc::new(line), head, reader, database, _folder: folder }
 }
@@ -291,4 +291,21 @@ async fn the_lock_of_another_process_is_waited_for_and_told_when_it_stays() {
     sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
     kept(waiting, "waited").await.await.unwrap().unwrap();
     assert_eq!(desk.seen().await, [1]);
+}
+
+#[tokio::test]
+async fn the_log_is_folded_into_the_file_while_the_store_is_open() {
+    let mut desk = desk(WIDE, PATIENCE).await;
+    desk.works("first").await;
+    // Immutable: this reads the file alone, without the log.
+    let file = options(&desk.database).read_only(true).immutable(true);
+    for _ in 0..200 {
+        let mut connection = file.clone().connect().await.unwrap();
+        let found: i64 = sqlx::query_scalar("SELECT count(*) FROM accounts").fetch_one(&mut connection).await.unwrap();
+        if found == 1 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("ten seconds later it is still in the log alone");
 }
