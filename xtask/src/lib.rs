@@ -10,7 +10,9 @@
 //! - [`parts`]: everything a stack is made of, built or fetched
 //! - [`stack`]: control plane, upstream and Envoy as child processes
 //! - [`up`], [`test`]: the two commands
+//! - [`bench`][]: measurements
 
+pub mod bench;
 pub mod envoy;
 pub mod parts;
 pub mod project;

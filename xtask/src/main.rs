@@ -26,8 +26,19 @@ enum Command {
     Test,
     /// Build the filter: target/keyplane.wasm and its SHA-256.
     Wasm,
+    /// Measure, and say which goals are met. Figures go to target/bench/.
+    Bench {
+        #[command(subcommand)]
+        what: Bench,
+    },
     /// Print the path of an Envoy that will do, fetching one when there is none.
     Envoy,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// The control plane's API with many keys in its database.
+    ControlPlane(xtask::bench::control_plane::Options),
 }
 
 fn main() -> ExitCode {
@@ -51,6 +62,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
             println!("{}", xtask::wasm::build(&project)?.display());
             Ok(())
         }
+        Command::Bench { what: Bench::ControlPlane(options) } => xtask::bench::control_plane::bench(&project, options),
         Command::Envoy => {
             println!("{}", xtask::envoy::obtain(&project)?.display());
             Ok(())

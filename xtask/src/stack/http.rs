@@ -36,9 +36,15 @@ pub struct Response {
 impl Client {
     /// A client for `http://127.0.0.1:<port>`, without a credential.
     pub fn new(port: u16) -> Self {
+        Self::keeping(port, 0)
+    }
+
+    /// The same, but with up to so many connections that are kept and used again: for benchmarks.
+    pub fn keeping(port: u16, connections: usize) -> Self {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .max_idle_connections(0)
+            .max_idle_connections(connections)
+            .max_idle_connections_per_host(connections)
             .max_redirects(0)
             // The shell's proxy settings are not meant for loopback.
             .proxy(None)
