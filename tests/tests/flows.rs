@@ -16,4 +16,5 @@ mod flows {
     mod schemathesis;
     mod sdk;
     mod start;
+    mod tls;
 }

@@ -2,7 +2,7 @@
 
 use crate::certificates::{Authority, BOTH, Client, Issued, NOW, Place, Stream, allow};
 use crate::fixture::{
-    ADMIN_KEY, Answer, PROXY_TOKEN, Server, answer, command, eventually, exchange_on, refused, request, sql, text,
+    ADMIN_KEY, Answer, PROXY_TOKEN, Server, answer, command, done, eventually, exchange_on, refused, request, sql, text,
 };
 use keyplane_contract::sync::Page;
 use rustls::pki_types::CertificateDer;
@@ -77,6 +77,25 @@ async fn both_listeners_speak_tls_with_http_1_and_2() {
         .unwrap();
     assert_eq!(source.as_deref(), Some("127.0.0.1"));
     connection.close().await.unwrap();
+}
+
+#[test]
+fn the_command_line_calls_over_tls_and_trusts_what_it_is_told_to() {
+    let (authority, place) = (Authority::new(), Place::new());
+    place.certify(&authority.issue(NOW));
+    place.set(&BOTH[..2]);
+    let data = place.data();
+    // A real key: the command line looks at it before it calls.
+    let printed = done(&command(&["init", "--data-dir", text(&data), "--json"]).output().unwrap());
+    let key = serde_json::from_str::<Value>(&printed).unwrap()["admin_key"].as_str().unwrap().to_owned();
+    let server = Server::start(&data);
+    let list = |authorities: &str| {
+        let mut list = command(&["accounts", "list"]);
+        list.env("KEYPLANE_URL", format!("https://{}", server.management)).env("KEYPLANE_API_KEY", &key);
+        list.env("SSL_CERT_FILE", place.write("trusted.pem", authorities)).output().unwrap()
+    };
+    done(&list(&authority.pem()));
+    refused(&list(&Authority::new().pem()));
 }
 
 #[test]

@@ -96,8 +96,13 @@ impl Envoy {
     /// # Errors
     /// When it refuses the configuration or ends early, with the end of its log.
     pub fn start(settings: EnvoySettings, folder: &Path, name: &str) -> Result<Self> {
+        Self::start_with(settings, &[], folder, name)
+    }
+
+    /// The same with changes of the sample: in each pair the first text, which stands in it once, becomes the second.
+    pub fn start_with(settings: EnvoySettings, changes: &[(&str, String)], folder: &Path, name: &str) -> Result<Self> {
         let configuration = folder.join(format!("{name}.yaml"));
-        std::fs::write(&configuration, settings.render()?)
+        std::fs::write(&configuration, render(&settings.render()?, changes)?)
             .with_context(|| format!("cannot write {}", configuration.display()))?;
         let mut command = Command::new(&settings.binary);
         command

@@ -52,7 +52,7 @@ impl fmt::Display for Finding {
             Level::Fail => "FAIL",
             Level::Skip => "skip",
         };
-        write!(f, "{level:<5} {:<12} {}", self.check, self.message)
+        write!(f, "{level:<5} {:<13} {}", self.check, self.message)
     }
 }
 
