@@ -39,3 +39,5 @@ mod tenants;
 mod tokens;
 #[path = "api/usage.rs"]
 mod usage;
+#[path = "api/usage_report.rs"]
+mod usage_report;

@@ -10,6 +10,9 @@ RULES = [
     ("expires_at", "must lie in the future"),
     ("prefixes.test", "must differ from the live prefix"),
     ("grace_seconds", "would revoke the old key at once"),
+    ("from", "must lie before `to`"),
+    ("from", "lies before "),
+    ("cursor", "must be the next_cursor of an answer with the same group_by"),
 ]
 
 

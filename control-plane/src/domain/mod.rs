@@ -20,5 +20,6 @@ pub mod scope;
 pub mod secret;
 pub mod source;
 pub mod time;
+pub mod usage;
 pub mod user;
 pub mod version;

@@ -10,6 +10,11 @@ use std::time::Duration;
 /// The last millisecond of the year 9998: the last whole year of jiff's range, and four digits.
 const MAX_MILLIS: i64 = 253_370_764_799_999;
 
+/// An hour.
+pub const HOUR: Duration = Duration::from_hours(1);
+/// A day.
+pub const DAY: Duration = Duration::from_hours(24);
+
 /// Milliseconds of an hour and of a day.
 const HOUR_MILLIS: i64 = 60 * 60 * 1000;
 const DAY_MILLIS: i64 = 24 * HOUR_MILLIS;
@@ -69,6 +74,18 @@ impl Time {
         let timestamp: Timestamp = if strict { text.parse().map_err(|_| TimeError)? } else { return Err(TimeError) };
         let millis = timestamp.as_millisecond();
         if (0..=MAX_MILLIS).contains(&millis) { Ok(Self(millis)) } else { Err(TimeError) }
+    }
+
+    /// Reads a date (`2024-01-15`): its begin in UTC.
+    pub fn parse_date(text: &str) -> Result<Self, TimeError> {
+        Self::parse(&format!("{text}T00:00:00Z"))
+    }
+
+    /// The date in UTC, as `2024-01-15`.
+    pub fn date(self) -> String {
+        let mut text = self.to_string();
+        text.truncate("2024-01-15".len());
+        text
     }
 
     /// The time `duration` after this one, or the end of the year 9998.
@@ -146,6 +163,16 @@ mod tests {
             "tomorrow",
         ] {
             assert_eq!(Time::parse(text), Err(TimeError), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_date_is_its_begin_in_utc() {
+        let time = Time::parse_date("2024-01-15").unwrap();
+        assert_eq!((time.to_string().as_str(), time.date().as_str()), ("2024-01-15T00:00:00.000Z", "2024-01-15"));
+        assert_eq!(time.after(DAY).date(), "2024-01-16");
+        for text in ["", "2024-1-15", "2024-02-30", "2024-01-15T10:30:00Z", "20240115"] {
+            assert_eq!(Time::parse_date(text), Err(TimeError), "{text}");
         }
     }
 

@@ -21,6 +21,7 @@ const DESCRIPTION: &str = "Keyplane issues API keys and has Envoy check them.\n\
         (name = "Accounts", description = "Tenants: who owns projects."),
         (name = "Projects", description = "What keys belong to; decides how they begin."),
         (name = "Keys", description = "What callers of your API present."),
+        (name = "Usage", description = "What keys were used for."),
         (name = "Personal access tokens", description = "Keys that act as a user."),
         (name = "Users", description = "The people of an account."),
         (name = "Me", description = "Who calls."),

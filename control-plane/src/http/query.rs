@@ -31,16 +31,22 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> 
 
 /// Reads `limit` and `cursor`; what is wrong is added to `errors`.
 pub fn page(limit: Option<&str>, cursor: Option<&str>, errors: &mut Vec<FieldError>) -> PageRequest {
-    let limit = limit.map_or(Some(DEFAULT_LIMIT), |text| {
-        let plain = text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse().ok().filter(|limit| plain && (1..=MAX_LIMIT).contains(limit))
-    });
-    if limit.is_none() {
-        errors.push(FieldError::new("limit", format!("must be a whole number from 1 to {MAX_LIMIT}")));
-    }
+    let limit = self::limit(limit, DEFAULT_LIMIT, MAX_LIMIT, errors);
     let cursor = cursor.map(Cursor::parse);
     if cursor == Some(None) {
         errors.push(FieldError::new("cursor", "must be the next_cursor of an earlier answer, unchanged"));
     }
-    PageRequest { cursor: cursor.flatten(), limit: limit.unwrap_or(DEFAULT_LIMIT) }
+    PageRequest { cursor: cursor.flatten(), limit }
+}
+
+/// Reads `limit`; what is wrong is added to `errors`.
+pub fn limit(text: Option<&str>, default: u32, most: u32, errors: &mut Vec<FieldError>) -> u32 {
+    let limit = text.map_or(Some(default), |text| {
+        let plain = text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse().ok().filter(|limit| plain && (1..=most).contains(limit))
+    });
+    limit.unwrap_or_else(|| {
+        errors.push(FieldError::new("limit", format!("must be a whole number from 1 to {most}")));
+        default
+    })
 }

@@ -15,6 +15,7 @@ pub mod list_proxies;
 mod permit;
 pub mod read;
 pub mod record_usage;
+pub mod report_usage;
 pub mod remove_user;
 pub mod restore;
 pub mod revoke_key;

@@ -127,7 +127,7 @@ pub async fn personal_tokens(
 }
 
 /// The number of the account that a list is of: the one that is named, if it exists for the actor, or the actor's own.
-async fn account_within(app: &App, reach: Reach, id: Option<AccountId>) -> Result<Option<u32>, Error> {
+pub(super) async fn account_within(app: &App, reach: Reach, id: Option<AccountId>) -> Result<Option<u32>, Error> {
     match id {
         Some(id) => {
             let found = app.store.account(id).await?.filter(|account| reach.covers(account.no));

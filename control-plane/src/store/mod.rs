@@ -22,6 +22,7 @@ mod row;
 mod sources;
 mod status;
 mod usage;
+mod usage_report;
 mod users;
 mod write;
 
@@ -36,6 +37,7 @@ pub use keys::{HeldKey, KeyFilter, NewKeyRow, OwnerNo, StoredKey};
 pub use open::{DATABASE_FILE, DataDir};
 pub use status::Status;
 pub use usage::UsageEffect;
+pub use usage_report::UsageFilter;
 pub use users::NewUserRow;
 pub use write::WriteTx;
 

@@ -93,9 +93,11 @@ fn answers_have_exactly_the_fields_that_are_described() {
     check("GET", "/v1/keys/{id}", &path, None);
     check("PATCH", "/v1/keys/{id}", &path, Some(json!({ "name": "n" })));
     check("PATCH", "/v1/keys/{id}", &path, Some(json!({ "nam": "n" })));
+    check("GET", "/v1/keys/{id}/sources", &format!("{path}/sources"), None);
+    check("POST", "/v1/keys/{id}/rotate", &format!("{path}/rotate"), Some(json!({ "retire_when_idle_hours": 1 })));
     check("DELETE", "/v1/keys/{id}", &path, None);
     check("GET", "/v1/keys/{id}", "/v1/keys/x", None);
-    for path in ["/v1/accounts", "/v1/projects", "/v1/keys", "/v1/proxies", "/healthz", "/readyz"] {
+    for path in ["/v1/accounts", "/v1/projects", "/v1/keys", "/v1/proxies", "/v1/usage", "/healthz", "/readyz"] {
         check("GET", path, path, None);
     }
     check("GET", "/v1/keys", "/v1/keys?limit=0", None);

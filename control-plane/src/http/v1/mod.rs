@@ -25,6 +25,7 @@ mod projects_update;
 mod proxies_list;
 mod terms;
 mod texts;
+mod usage_get;
 mod users_create;
 mod users_get;
 mod users_list;
@@ -69,6 +70,7 @@ pub fn documented() -> OpenApiRouter<App> {
         .routes(routes!(personal_tokens_get::handle, personal_tokens_update::handle, personal_tokens_revoke::handle))
         .routes(routes!(me::handle))
         .routes(routes!(proxies_list::handle))
+        .routes(routes!(usage_get::handle))
 }
 
 /// The id in the path. A text that is no id names nothing: it is not found.
