@@ -149,6 +149,8 @@ async fn a_grace_beside_it_is_the_latest_end() {
     let idle = Rotated::with(json!({ "retire_when_idle_hours": 1, "grace_seconds": 7200 })).await;
     idle.pass(HOUR).await;
     assert_eq!(idle.old().await["status"], "revoked");
+    let at_once = Rotated::with(json!({ "retire_when_idle_hours": 1, "grace_seconds": 0 })).await;
+    assert_eq!(at_once.old().await["status"], "revoked");
 }
 
 #[tokio::test]
@@ -161,7 +163,7 @@ async fn a_rotation_that_makes_no_sense_is_refused_whole() {
         (json!({ "retire_when_idle_hours": 2161 }), "retire_when_idle_hours"),
         (json!({ "retire_when_idle_hours": 1.5 }), "retire_when_idle_hours"),
         (json!({ "retire_when_idle_hours": null }), "retire_when_idle_hours"),
-        (json!({ "retire_when_idle_hours": 1, "grace_seconds": 0 }), "grace_seconds"),
+        (json!({ "retire_when_idle_hours": 1, "grace_seconds": 7_776_001 }), "grace_seconds"),
     ] {
         rotated.plane.post(&format!("{path}/rotate"), &body).await.field(422, "invalid_request", field);
     }

@@ -38,7 +38,7 @@ pub struct Body {
     #[schema(value_type = u64, minimum = 0, maximum = 7_776_000, required = false)]
     grace_seconds: Option<u64>,
     /// Revokes the old key by itself once no proxy has seen it for so many hours, counted from the rotation on. A grace beside it is the
-    /// latest end, and must not be 0.
+    /// latest end.
     #[serde(default, deserialize_with = "whole")]
     #[schema(value_type = u64, minimum = 1, maximum = 2160, required = false)]
     retire_when_idle_hours: Option<u64>,
@@ -54,10 +54,6 @@ impl Body {
         if idle.is_some_and(|idle| !(1..=MAX_IDLE).contains(&idle)) {
             let message = format!("must be from 1 to {MAX_IDLE}, which is 90 days");
             errors.push(FieldError::new("retire_when_idle_hours", message));
-        }
-        if grace == Some(0) && idle.is_some() {
-            let message = "would revoke the old key at once, so there is nothing to wait for; leave one of the two out";
-            errors.push(FieldError::new("grace_seconds", message));
         }
         if !errors.is_empty() {
             return Err(Error::fields(Code::InvalidRequest, errors));

@@ -31,7 +31,7 @@ pub struct Query {
     to: Option<String>,
     /// What to add up by, separated by commas; rows are ordered by it as it is given. Without it everything is one row. `hour` only
     /// while usage is kept by the hour: 14 days unless the operator set it otherwise.
-    #[param(value_type = Option<Vec<GroupName>>, style = Form, explode = false)]
+    #[param(inline, value_type = Option<Vec<GroupName>>, style = Form, explode = false)]
     group_by: Option<String>,
     /// Only keys of this account, and personal access tokens of its users.
     #[param(value_type = Option<uuid::Uuid>)]
