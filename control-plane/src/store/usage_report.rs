@@ -55,13 +55,17 @@ impl Store {
         } else {
             query.push(format_args!(" FROM keys k CROSS JOIN {table} u ON u.key = k.no"));
         }
-        query.push(
-" LEFT JOIN projects p ON p.no = k.project JOIN accounts a ON a.no = k.account",
-        );
+        query.push(" LEFT JOIN projects p ON p.no = k.project JOIN accounts a ON a.no = k.account");
         query.push(format_args!(" WHERE u.{unit} >= ")).push_bind(range.first);
         query.push(format_args!(" AND u.{unit} < ")).push_bind(range.end);
-        if let Some(account) = filter.account {
-            query.push(" AND k.account = ").push_bind(i64::from(account));
+        match filter.account.map(i64::from) {
+            // Each half walks an index of its own; one condition for both would walk none.
+            Some(account) if filter.project.is_none() && filter.key.is_none() => {
+                query.push(" AND ((k.project IS NOT NULL AND k.account = ").push_bind(account);
+                query.push(") OR (k.user IS NOT NULL AND k.account = ").push_bind(account).push("))");
+            }
+            Some(account) => drop(query.push(" AND +k.account = ").push_bind(account)),
+            None => {}
         }
         if let Some(project) = filter.project {
             query.push(" AND k.project = ").push_bind(i64::from(project));

@@ -174,6 +174,11 @@ impl ControlPlane {
         self.send(self.request(Method::GET, path).body(Body::empty()).unwrap()).await
     }
 
+    /// A request with another credential than the admin key.
+    pub async fn get_as(&self, credential: &str, path: &str) -> Answer {
+        self.send(Request::get(path).header("x-api-key", credential).body(Body::empty()).unwrap()).await
+    }
+
     pub async fn delete(&self, path: &str) -> Answer {
         self.send(self.request(Method::DELETE, path).body(Body::empty()).unwrap()).await
     }

@@ -51,6 +51,14 @@ impl Used {
         Self { plane, accounts: [first.0, second.0], projects: [first.1, second.1], keys }
     }
 
+    /// Id and text of a personal access token of a member of the second account.
+    async fn token(&self) -> (String, String) {
+        let user = json!({ "account_id": self.accounts[1], "email": "ada@example.com", "name": "Ada" });
+        let user = text(&self.plane.post("/v1/users", user).await.json(), "id");
+        let token = self.plane.post("/v1/personal_access_tokens", json!({ "user_id": user, "name": "t" })).await.json();
+        (text(&token, "id"), text(&token, "key"))
+    }
+
     async fn usage(&self, query: &str) -> Value {
         let answer = self.plane.get(&format!("/v1/usage?{query}")).await;
         assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
@@ -147,15 +155,9 @@ async fn usage_is_told_of_what_was_chosen_alone() {
 #[tokio::test]
 async fn personal_tokens_count_for_the_account_of_their_user() {
     let used = Used::new().await;
-    let mut connection = connect(used.plane.folder.path()).await;
-    for sql in [
-        "INSERT INTO users (id, revision, account, email, name, role, created_at) VALUES (randomblob(16), 900, 2, 'a@b', 'A', 'member', 0)",
-        "INSERT INTO keys (id, revision, digest, mask, user, environment, name, state, created_at)
-         VALUES (zeroblob(16), 901, randomblob(32), 'm', 1, 1, 'token', 1, 0)",
-    ] {
-        sqlx::query(sql).execute(&mut connection).await.unwrap();
-    }
-    send(&used.plane, batch(WORKER, 2, &[(Id([0; 16]), NOW - HOUR, &[(Reason::Allowed, 100)])])).await;
+    let (token, _) = used.token().await;
+    let token = Id::parse(token.as_bytes()).unwrap();
+    send(&used.plane, batch(WORKER, 2, &[(token, NOW - HOUR, &[(Reason::Allowed, 100)])])).await;
     assert_eq!(used.rows(&format!("account_id={}", used.accounts[1])).await, json!([sum(105, 2, 1)]));
     assert_eq!(used.rows(&format!("account_id={}", used.accounts[0])).await, json!([sum(35, 2, 1)]));
     assert_eq!(
@@ -165,6 +167,31 @@ async fn personal_tokens_count_for_the_account_of_their_user() {
             with(sum(5, 2, 1), json!({ "project_id": used.projects[1] })),
         ])
     );
+}
+
+#[tokio::test]
+async fn a_tenant_sees_the_usage_of_its_own_account_alone() {
+    let used = Used::new().await;
+    let [first, second] = &used.accounts;
+    let (_, token) = used.token().await;
+    let body = json!({ "project_id": used.projects[1], "environment": "live", "name": "k", "scopes": ["keyplane:usage:read"] });
+    let key = text(&used.plane.post("/v1/keys", body).await.json(), "key");
+    for credential in [&token, &key] {
+        let own = json!([with(sum(5, 2, 1), json!({ "account_id": second }))]);
+        let answer = used.plane.get_as(credential, "/v1/usage?group_by=account").await;
+        assert_eq!((answer.status, &answer.json()["data"]), (StatusCode::OK, &own));
+        let answer = used.plane.get_as(credential, &format!("/v1/usage?group_by=account&account_id={second}")).await;
+        assert_eq!(answer.json()["data"], own);
+        for (field, id) in
+            [("account_id", first), ("project_id", &used.projects[0]), ("key_id", &used.keys[0].to_string())]
+        {
+            let answer = used.plane.get_as(credential, &format!("/v1/usage?{field}={id}")).await;
+            answer.field(404, "not_found", field);
+        }
+    }
+    let body = json!({ "project_id": used.projects[1], "environment": "live", "name": "k", "scopes": ["keyplane:keys:write"] });
+    let other = text(&used.plane.post("/v1/keys", body).await.json(), "key");
+    used.plane.get_as(&other, "/v1/usage").await.problem(403, "forbidden");
 }
 
 #[tokio::test]
