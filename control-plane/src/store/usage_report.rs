@@ -37,7 +37,7 @@ impl Store {
     ) -> Result<Vec<UsageRow>, StoreError> {
         let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
         for (at, group) in groups.all().iter().enumerate() {
-            query.push(format_args!("{} AS g{at}, ", column(*group)));
+            query.push(format_args!("{} AS g{at}, ", column(*group, range.unit)));
         }
         for reason in Reason::ALL {
             let number = reason as u8;
@@ -78,7 +78,7 @@ impl Store {
         }
         if !groups.all().is_empty() {
             if let Some(cursor) = cursor {
-                let columns: Vec<_> = groups.all().iter().map(|group| column(*group)).collect();
+                let columns: Vec<_> = groups.all().iter().map(|group| column(*group, range.unit)).collect();
                 query.push(format_args!(" AND ({}) > (", columns.join(", ")));
                 for (at, value) in cursor.values().iter().enumerate() {
                     query.push(if at == 0 { "" } else { ", " });
@@ -96,13 +96,17 @@ impl Store {
 }
 
 /// What rows of a group have in common, in SQL. No column is ever null, so that all have an order.
-const fn column(group: Group) -> &'static str {
+const fn column(group: Group, unit: Unit) -> &'static str {
     match group {
         Group::Account => "a.id",
         Group::Project => "coalesce(p.id, x'')",
         Group::Environment => "k.environment",
         Group::Key => "k.id",
-        Group::Day => "u.day",
+        Group::Day => match unit {
+            Unit::Day => "u.day",
+            Unit::Hour => "u.hour / 24",
+        },
+        // Makes the unit an hour.
         Group::Hour => "u.hour",
         Group::Reason => "u.reason",
     }

@@ -129,6 +129,10 @@ async fn usage_is_added_up_by_what_is_asked_for() {
         json!([with(sum(15, 2, 1), json!({ "hour": "2025-12-31T23:00:00.000Z" }))]),
         "an hour before midnight, and the last millisecond of it"
     );
+    assert_eq!(
+        used.rows(&format!("group_by=day,hour&key_id={test}")).await,
+        json!([with(sum(10, 0, 0), json!({ "day": "2025-12-31", "hour": "2025-12-31T23:00:00.000Z" }))])
+    );
 }
 
 #[tokio::test]
