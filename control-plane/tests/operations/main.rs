@@ -5,6 +5,7 @@ mod certificates;
 mod config;
 mod doctor;
 mod fixture;
+mod log;
 mod metrics;
 mod openapi;
 mod slow;
