@@ -16,6 +16,7 @@ use crate::jwt::Verifier;
 use crate::listen::{self, Listener, Tls, TlsError, TlsFiles};
 use crate::service::App;
 use crate::service::initialize::{FirstCredentials, add_first_proxy_token, initialize};
+use crate::service::last_uses::write_last_uses;
 use crate::service::sweep::{self, Swept};
 use crate::service::workers::Workers;
 use crate::settings::{self, Settings};
@@ -78,6 +79,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         workers: Arc::new(Workers::default()),
         jwt: Arc::new(jwt),
         throttle: Arc::default(),
+        last_uses: Arc::default(),
         plans: Arc::new(plans),
         personal_token_prefix,
         revoked_retention: settings.revoked_retention.0,
@@ -119,6 +121,9 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     }
     sweeper.abort();
     let _ = sweeper.await;
+    if let Err(error) = write_last_uses(&app).await {
+        tracing::warn!(cause = ?error.cause, "the last uses of keys at the management API are lost");
+    }
     app.store.close().await;
     tracing::info!("stopped");
     if failed { Err("a listener failed; the log has the cause".into()) } else { Ok(()) }

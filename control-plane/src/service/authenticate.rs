@@ -43,6 +43,7 @@ fn holder(app: &App, held: HeldKey, source: Option<IpAddr>) -> Result<Actor, Err
     }
     is_active(account_status)?;
     let (id, account) = (stored.key.id, stored.account);
+    app.last_uses.note(stored.no, app.now());
     match (stored.key.owner, stored.user, role) {
         (Owner::User(user), Some(no), Some(role)) => Ok(Actor::User { id: user, no, account, role, token: Some(id) }),
         _ => Ok(Actor::Key { id, account, rights: Rights::of(&stored.key.scopes) }),

@@ -11,6 +11,7 @@ pub mod create_personal_token;
 pub mod create_project;
 pub mod create_user;
 pub mod initialize;
+pub mod last_uses;
 pub mod list_proxies;
 mod permit;
 pub mod read;
@@ -38,6 +39,7 @@ use crate::jwt::Verifier;
 use crate::store::Store;
 use keyplane_contract::id::Id;
 use keyplane_contract::key::Prefix;
+use last_uses::LastUses;
 use std::sync::Arc;
 use std::time::Duration;
 use throttle::Throttle;
@@ -59,6 +61,8 @@ pub struct App {
     pub jwt: Arc<Verifier>,
     /// Counts failed authentications.
     pub throttle: Arc<Throttle>,
+    /// Uses of keys at the management API.
+    pub last_uses: Arc<LastUses>,
     /// The operator's plans.
     pub plans: Arc<Plans>,
     /// What personal access tokens begin with.

@@ -4,6 +4,7 @@
 //! The feed would otherwise carry each key that ever was. Until a revoked key leaves it, proxies can tell "revoked" from
 //! "unknown" in their metrics; callers see no difference.
 
+use super::last_uses::write_last_uses;
 use super::{App, audit};
 use crate::domain::audit::{Action, Origin};
 use crate::domain::key::RevokeReason;
@@ -38,6 +39,8 @@ pub struct Swept {
 pub async fn sweep(app: &App) -> Result<Swept, Error> {
     let full = usize::try_from(BATCH).unwrap_or(usize::MAX);
     let mut swept = Swept::default();
+    // First: a key that is used here is not idle.
+    write_last_uses(app).await?;
     loop {
         let revoked = revoke_idle_keys(app).await?;
         swept.revoked += revoked;

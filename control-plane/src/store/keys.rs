@@ -16,8 +16,10 @@ use crate::domain::time::Time;
 use crate::domain::user::Role;
 use keyplane_contract::digest::Digest;
 use keyplane_contract::sync::{Environment, Key as WireKey, KeyState};
+use serde_json::json;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// A key with its owner, its restrictions, and the numbers that other rows refer to it by.
@@ -245,6 +247,20 @@ impl WriteTx {
         .bind(i64::from(WireKey::REPORT_SOURCES))
         .bind(revision)
         .bind(no)
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Writes down when keys, by number, were used at the management API.
+    pub async fn note_last_uses(&mut self, uses: &HashMap<i64, Time>) -> Result<(), StoreError> {
+        let uses: Vec<_> = uses.iter().map(|(no, at)| json!([no, at.millis()])).collect();
+        sqlx::query(
+            "UPDATE keys SET last_used_at = max(coalesce(last_used_at, 0), used.at),
+                 last_seen_at = max(coalesce(last_seen_at, 0), used.at)
+             FROM (SELECT value ->> 0 AS no, value ->> 1 AS at FROM json_each(?)) AS used WHERE keys.no = used.no",
+        )
+        .bind(json!(uses).to_string())
         .execute(self.connection())
         .await?;
         Ok(())

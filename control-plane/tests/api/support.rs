@@ -144,6 +144,7 @@ impl ControlPlane {
             workers: Arc::new(Workers::default()),
             jwt: Arc::new(Verifier::new(&JwtSettings::default(), |_| None).unwrap()),
             throttle: Arc::default(),
+            last_uses: Arc::default(),
             plans: Arc::new(plans()),
             personal_token_prefix: Prefix::parse("kp_pat").unwrap(),
             revoked_retention: Duration::from_hours(7 * 24),

@@ -66,6 +66,19 @@ async fn a_personal_access_token_acts_as_its_user() {
 }
 
 #[tokio::test]
+async fn a_use_at_the_management_api_is_a_last_use_too() {
+    let team = Team::new().await;
+    let ada = team.person("ada", "member").await;
+    let path = format!("/v1/personal_access_tokens/{}", ada.token_id);
+    assert_eq!(team.plane.get(&path).await.json()["last_used_at"], Value::Null);
+    team.plane.clock.advance(Duration::from_secs(5));
+    team.plane.call(&ada.token, "GET", "/v1/me", Value::Null).await;
+    team.plane.clock.advance(Duration::from_secs(60));
+    keyplane::service::sweep::sweep(&team.plane.app).await.unwrap();
+    assert_eq!(team.plane.get(&path).await.json()["last_used_at"], "2026-01-01T00:00:05.000Z");
+}
+
+#[tokio::test]
 async fn a_token_is_nobody_elses_and_no_projects_key() {
     let team = Team::new().await;
     let (ada, ben, owner) =
