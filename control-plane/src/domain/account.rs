@@ -5,7 +5,7 @@ use super::name::Name;
 use super::time::Time;
 use super::version::Version;
 
-/// The longest external id, in bytes.
+/// The longest external id, in characters.
 const MAX_EXTERNAL_ID_LEN: usize = 255;
 
 /// An account.
@@ -58,13 +58,13 @@ pub struct ExternalId(String);
 
 /// A text is no external id.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("must have 1 to 255 bytes and no control characters")]
+#[error("must have 1 to 255 characters and no control characters")]
 pub struct ExternalIdError;
 
 impl ExternalId {
-    /// Takes a text of 1 to 255 bytes without control characters, as it is.
+    /// Takes a text of 1 to 255 characters without control characters, as it is.
     pub fn parse(text: &str) -> Result<Self, ExternalIdError> {
-        let fits = (1..=MAX_EXTERNAL_ID_LEN).contains(&text.len()) && !text.chars().any(char::is_control);
+        let fits = (1..=MAX_EXTERNAL_ID_LEN).contains(&text.chars().count()) && !text.chars().any(char::is_control);
         if fits { Ok(Self(text.to_owned())) } else { Err(ExternalIdError) }
     }
 

@@ -132,9 +132,9 @@ pub struct RevokeReasonError;
 impl RevokeReason {
     /// Takes a text of 1 to 200 characters in one line; white space around it is dropped.
     pub fn parse(text: &str) -> Result<Self, RevokeReasonError> {
-        let text = text.trim();
-        let fits = (1..=200).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-        if fits { Ok(Self(text.to_owned())) } else { Err(RevokeReasonError) }
+        let (length, line) = (text.chars().count(), text.trim());
+        let fits = length <= 200 && !line.is_empty() && !text.chars().any(char::is_control);
+        if fits { Ok(Self(line.to_owned())) } else { Err(RevokeReasonError) }
     }
 
     /// The text.

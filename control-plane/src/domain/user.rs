@@ -118,7 +118,7 @@ impl serde::Serialize for Email {
     }
 }
 
-/// The longest issuer and subject of an identity, in bytes (`OpenID` Connect Core, section 2, for the subject).
+/// The longest issuer and subject of an identity, in characters (`OpenID` Connect Core, section 2, for the subject).
 const MAX_IDENTITY_LEN: usize = 255;
 
 /// Who a user is to an issuer of JWTs.
@@ -132,7 +132,7 @@ pub struct Identity {
 
 /// Texts that are no identity.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("must have 1 to 255 bytes and no control characters")]
+#[error("must have 1 to 255 characters and no control characters")]
 pub struct IdentityError {
     /// `issuer` or `subject`.
     pub field: &'static str,
@@ -142,7 +142,7 @@ impl Identity {
     /// Takes an issuer and a subject as they stand in tokens.
     pub fn new(issuer: &str, subject: &str) -> Result<Self, IdentityError> {
         for (field, text) in [("issuer", issuer), ("subject", subject)] {
-            if !(1..=MAX_IDENTITY_LEN).contains(&text.len()) || text.chars().any(char::is_control) {
+            if !(1..=MAX_IDENTITY_LEN).contains(&text.chars().count()) || text.chars().any(char::is_control) {
                 return Err(IdentityError { field });
             }
         }

@@ -62,6 +62,9 @@ fn share(document: &mut Value) {
         for operation in methods.as_object_mut().into_iter().flatten().map(|(_, operation)| operation) {
             for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
                 never_null(&mut parameter["schema"]);
+                if parameter["name"] == "if-match" {
+                    parameter["schema"]["format"] = json!("entity-tag");
+                }
             }
             let takes_body = operation.get("requestBody").is_some();
             let mut add = |status: &str, description: &str| {

@@ -6,7 +6,7 @@ use super::super::etag::etag;
 use super::super::problem::{Document, Problem};
 use super::field;
 use super::objects::AccountObject;
-use super::texts::NameText;
+use super::texts::{ForeignText, NameText, PlanText};
 use crate::domain::account::ExternalId;
 use crate::domain::name::Name;
 use crate::error::{Code, Error};
@@ -28,10 +28,10 @@ pub struct Body {
     #[schema(value_type = NameText)]
     name: String,
     /// One of the operator's plans; without it the default one.
-    #[schema(example = "free")]
+    #[schema(value_type = Option<PlanText>)]
     plan: Option<String>,
     /// What issuers of JWTs call it, such as Clerk's `org_id`. No two accounts share one.
-    #[schema(min_length = 1, max_length = 255)]
+    #[schema(value_type = Option<ForeignText>)]
     external_id: Option<String>,
 }
 

@@ -5,7 +5,7 @@ use super::super::body::{JsonBody, given};
 use super::super::etag::{IfMatch, etag};
 use super::super::problem::{Document, Problem};
 use super::objects::{AccountObject, AccountStatusName};
-use super::texts::NameText;
+use super::texts::{ForeignText, NameText, PlanText};
 use super::{PathId, field};
 use crate::domain::account::{AccountStatus, ExternalId};
 use crate::domain::id::AccountId;
@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = UpdateAccount)]
+#[schema(as = UpdateAccount, min_properties = 1)]
 #[expect(clippy::option_option, reason = "left out, null and a text are three answers")]
 pub struct Body {
     /// For people.
@@ -30,7 +30,7 @@ pub struct Body {
     name: Option<String>,
     /// One of the operator's plans. Keys beyond a lower cap work on; there are just no new ones.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = String, required = false)]
+    #[schema(value_type = PlanText, required = false)]
     plan: Option<String>,
     /// A suspended account's keys are refused by every proxy, and nobody of it may call.
     #[serde(default, deserialize_with = "given")]
@@ -38,7 +38,7 @@ pub struct Body {
     status: Option<String>,
     /// What issuers of JWTs call it; null for nothing.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 255, required = false)]
+    #[schema(value_type = Option<ForeignText>, required = false)]
     external_id: Option<Option<String>>,
 }
 

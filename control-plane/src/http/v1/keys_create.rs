@@ -6,7 +6,7 @@ use super::super::etag::etag;
 use super::super::problem::{Document, Problem};
 use super::objects::{EnvironmentName, KeyObject};
 use super::terms::TermsFields;
-use super::texts::{NameText, ScopeText};
+use super::texts::{NameText, NetworkText, ScopeText};
 use super::{environment_field, id_field};
 use crate::error::{Code, Error};
 use crate::service::App;
@@ -35,7 +35,7 @@ pub struct Body {
     #[schema(value_type = Option<Vec<ScopeText>>, max_items = 64)]
     scopes: Option<Vec<String>>,
     /// The networks from which it may be used, such as `203.0.113.0/24`; without them it may be used from everywhere.
-    #[schema(max_items = 32)]
+    #[schema(value_type = Option<Vec<NetworkText>>, max_items = 32)]
     allowed_cidrs: Option<Vec<String>>,
     /// When it ends, in the future; without it never.
     #[schema(value_type = Option<String>, format = DateTime, example = "2030-01-15T10:30:00Z")]

@@ -5,6 +5,7 @@ use super::super::etag::{IfMatch, etag};
 use super::super::problem::{Document, Problem};
 use super::super::query::Parameters;
 use super::objects::KeyObject;
+use super::texts::ReasonText;
 use super::{PathId, field};
 use crate::domain::id::KeyId;
 use crate::domain::key::{KeyKind, RevokeReason};
@@ -22,6 +23,7 @@ use utoipa::IntoParams;
 #[into_params(parameter_in = Query)]
 pub struct Query {
     /// Why, in a line of 1 to 200 characters. It is kept with the key and in the audit log.
+    #[param(value_type = Option<ReasonText>)]
     reason: Option<String>,
 }
 

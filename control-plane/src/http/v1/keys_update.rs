@@ -5,7 +5,7 @@ use super::super::body::{JsonBody, given};
 use super::super::etag::{IfMatch, etag};
 use super::super::problem::{Document, Problem};
 use super::objects::KeyObject;
-use super::texts::{NameText, ScopeText};
+use super::texts::{NameText, NetworkText, ScopeText};
 use super::{PathId, field, networks_field, scopes_field};
 use crate::domain::id::KeyId;
 use crate::domain::key::KeyKind;
@@ -37,7 +37,7 @@ pub struct Body {
     scopes: Option<Vec<String>>,
     /// The networks from which it may be used: the whole new list; an empty one for everywhere.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Vec<String>, required = false, max_items = 32)]
+    #[schema(value_type = Vec<NetworkText>, required = false, max_items = 32)]
     allowed_cidrs: Option<Vec<String>>,
     /// What its owner keeps with it: the whole new object.
     #[serde(default, deserialize_with = "given")]
@@ -63,7 +63,7 @@ pub struct Body {
     tag = "Keys",
     params(
         ("id" = uuid::Uuid, Path, description = "Id of the key"),
-        ("if-match" = Option<String>, Header, format = "entity-tag", description = "The ETag of an earlier answer: the key is changed only if nobody edited it since"),
+        ("if-match" = Option<String>, Header, description = "The ETag of an earlier answer: the key is changed only if nobody edited it since"),
     ),
     request_body = Body,
     responses(

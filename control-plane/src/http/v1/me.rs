@@ -3,6 +3,7 @@
 use super::super::auth::Authenticated;
 use super::super::problem::Problem;
 use super::objects::{AccessName, KeyObject, UserObject};
+use super::texts::NameText;
 use crate::domain::id::AdminKeyId;
 use crate::domain::name::Name;
 use crate::domain::rights::Access;
@@ -32,7 +33,7 @@ pub enum Answer {
 pub struct AdminKeyObject {
     #[schema(value_type = uuid::Uuid)]
     id: AdminKeyId,
-    #[schema(value_type = String)]
+    #[schema(value_type = NameText)]
     name: Name,
     #[schema(value_type = AccessName)]
     access: Access,

@@ -1,6 +1,8 @@
 //! The objects of the API, as they are shown.
 
-use super::texts::{CursorText, NameText, PrefixText, ScopeText};
+use super::texts::{
+    CursorText, EmailText, ForeignText, NameText, NetworkText, PlanText, PrefixText, ReasonText, ScopeText,
+};
 use crate::domain::account::{Account, AccountStatus, ExternalId};
 use crate::domain::id::{AccountId, KeyId, ProjectId, UserId};
 use crate::domain::key::{Key, RevokeReason, Status};
@@ -63,11 +65,12 @@ pub struct AccountObject {
     #[schema(value_type = NameText)]
     name: Name,
     /// Decides how many keys a project may have.
+    #[schema(value_type = PlanText)]
     plan: String,
     #[schema(value_type = AccountStatusName)]
     status: AccountStatus,
     /// What issuers of JWTs call it.
-    #[schema(value_type = Option<String>, required)]
+    #[schema(value_type = Option<ForeignText>, required)]
     external_id: Option<ExternalId>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Time,
@@ -121,7 +124,7 @@ pub struct UserObject {
     id: UserId,
     #[schema(value_type = uuid::Uuid)]
     account_id: AccountId,
-    #[schema(value_type = String)]
+    #[schema(value_type = EmailText)]
     email: Email,
     #[schema(value_type = NameText)]
     name: Name,
@@ -149,7 +152,9 @@ pub enum RoleName {
 #[schema(as = Identity)]
 #[expect(dead_code, reason = "says what the domain's type looks like")]
 struct IdentityObject {
+    #[schema(value_type = ForeignText)]
     issuer: String,
+    #[schema(value_type = ForeignText)]
     subject: String,
 }
 
@@ -185,7 +190,7 @@ pub struct CommonObject {
     #[schema(value_type = Vec<ScopeText>, max_items = 64)]
     scopes: Scopes,
     /// The networks from which it may be used; empty for all.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<NetworkText>, max_items = 32)]
     allowed_cidrs: Networks,
     /// What its owner keeps with it.
     #[schema(value_type = Object)]
@@ -201,7 +206,7 @@ pub struct CommonObject {
     #[schema(value_type = Option<String>, format = DateTime, required)]
     revoked_at: Option<Time>,
     /// Why it was revoked, if somebody said so.
-    #[schema(value_type = Option<String>, required)]
+    #[schema(value_type = Option<ReasonText>, required)]
     revoke_reason: Option<RevokeReason>,
 }
 

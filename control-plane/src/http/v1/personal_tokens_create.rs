@@ -7,7 +7,7 @@ use super::super::problem::Problem;
 use super::id_field;
 use super::objects::PersonalTokenObject;
 use super::terms::TermsFields;
-use super::texts::{NameText, ScopeText};
+use super::texts::{NameText, NetworkText, ScopeText};
 use crate::error::{Code, Error};
 use crate::service::App;
 use crate::service::create_personal_token::{NewPersonalToken, create_personal_token};
@@ -34,7 +34,7 @@ pub struct Body {
     #[schema(value_type = Option<Vec<ScopeText>>, max_items = 64)]
     scopes: Option<Vec<String>>,
     /// The networks from which it may be used, such as `203.0.113.0/24`; without them it may be used from everywhere.
-    #[schema(max_items = 32)]
+    #[schema(value_type = Option<Vec<NetworkText>>, max_items = 32)]
     allowed_cidrs: Option<Vec<String>>,
     /// When it ends, in the future; without it never.
     #[schema(value_type = Option<String>, format = DateTime)]

@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = UpdateProject)]
+#[schema(as = UpdateProject, min_properties = 1)]
 pub struct Body {
     /// For people.
     #[serde(default, deserialize_with = "given")]

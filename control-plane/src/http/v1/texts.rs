@@ -32,3 +32,34 @@ pub struct PrefixText(String);
 #[derive(ToSchema)]
 #[schema(as = Cursor, value_type = String, format = "cursor")]
 pub struct CursorText(String);
+
+/// One of the operator's plans.
+#[derive(ToSchema)]
+#[schema(as = PlanName, value_type = String, min_length = 1, format = "plan", example = "free")]
+pub struct PlanText(String);
+
+/// A network in CIDR notation, or a single address.
+#[derive(ToSchema)]
+#[schema(as = Network, value_type = String, max_length = 43, format = "cidr", example = "203.0.113.0/24")]
+pub struct NetworkText(String);
+
+/// A mail address.
+#[derive(ToSchema)]
+#[schema(as = Email, value_type = String, max_length = 254, format = "email", example = "ada@example.com")]
+pub struct EmailText(String);
+
+/// What another system calls it.
+#[derive(ToSchema)]
+#[schema(as = ForeignId, value_type = String, min_length = 1, max_length = 255, pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")]
+pub struct ForeignText(String);
+
+/// Why a key is revoked, in a line. White space around it is taken off.
+#[derive(ToSchema)]
+#[schema(
+    as = RevokeReason,
+    value_type = String,
+    min_length = 1,
+    max_length = 200,
+    pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
+)]
+pub struct ReasonText(String);

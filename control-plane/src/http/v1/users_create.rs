@@ -5,7 +5,7 @@ use super::super::body::{JsonBody, Object};
 use super::super::etag::etag;
 use super::super::problem::{Document, Problem};
 use super::objects::{RoleName, UserObject};
-use super::texts::NameText;
+use super::texts::{EmailText, ForeignText, NameText};
 use super::{field, id_field, role_field};
 use crate::domain::name::Name;
 use crate::domain::user::{Email, Identity};
@@ -27,7 +27,7 @@ pub struct Body {
     #[schema(value_type = uuid::Uuid)]
     account_id: String,
     /// The only one of this address in the account. No mail is sent.
-    #[schema(max_length = 254, example = "ada@example.com")]
+    #[schema(value_type = EmailText)]
     email: String,
     /// For people.
     #[schema(value_type = NameText)]
@@ -45,10 +45,10 @@ pub struct Body {
 #[schema(as = SetIdentity)]
 pub struct IdentityBody {
     /// The issuer (`iss`), as in the setting `jwt`.
-    #[schema(min_length = 1, max_length = 255)]
+    #[schema(value_type = ForeignText)]
     issuer: String,
     /// The user's id there (`sub`).
-    #[schema(min_length = 1, max_length = 255)]
+    #[schema(value_type = ForeignText)]
     subject: String,
 }
 

@@ -5,7 +5,7 @@ use super::super::body::{JsonBody, Object, given};
 use super::super::etag::{IfMatch, etag};
 use super::super::problem::{Document, Problem};
 use super::objects::{RoleName, UserObject};
-use super::texts::NameText;
+use super::texts::{EmailText, NameText};
 use super::users_create::IdentityBody;
 use super::{PathId, field, role_field};
 use crate::domain::id::UserId;
@@ -22,12 +22,12 @@ use utoipa::ToSchema;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = UpdateUser)]
+#[schema(as = UpdateUser, min_properties = 1)]
 #[expect(clippy::option_option, reason = "left out, null and an identity are three answers")]
 pub struct Body {
     /// The only one of this address in the account.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = String, max_length = 254, required = false)]
+    #[schema(value_type = EmailText, required = false)]
     email: Option<String>,
     /// For people.
     #[serde(default, deserialize_with = "given")]
