@@ -55,7 +55,7 @@ pub fn filter(project: &Project) -> Result<PathBuf> {
 }
 
 /// A path from the environment, which must exist.
-fn given(variable: &str) -> Result<Option<PathBuf>> {
+pub(crate) fn given(variable: &str) -> Result<Option<PathBuf>> {
     let Some(path) = std::env::var_os(variable).map(PathBuf::from) else { return Ok(None) };
     if !path.exists() {
         bail!("{variable} is {}, which does not exist", path.display());

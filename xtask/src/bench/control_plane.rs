@@ -16,9 +16,9 @@ use super::load::{self, Dice, Latencies};
 use super::plot;
 use super::report::{Line, json as lines_as_json, machine, milliseconds, table};
 use crate::project::Project;
-use crate::stack::Client;
 use crate::stack::ports::free as free_port;
 use crate::stack::process::Process;
+use crate::stack::{Client, Response};
 
 /// Requests a second of the mixed load.
 const RATE: f64 = 200.0;
@@ -92,7 +92,7 @@ impl Kind {
 /// When something could not be measured. A missed goal is no error.
 pub fn bench(project: &Project, options: &Options) -> Result<()> {
     let machine = machine();
-    let binaries = Binaries::build(project)?;
+    let binaries = Binaries::obtain(project)?;
     let database = Database::prepare(project, &binaries, options.keys)?;
     let folder = project.target().join("bench");
     let results = measure(&binaries, &database, &folder.join("run"), options)?;
@@ -254,8 +254,8 @@ impl Load<'_> {
     fn cursors(&self) -> Result<Vec<String>> {
         let mut cursors: Vec<String> = Vec::new();
         while cursors.len() + 1 < DEPTH {
-            let page = self.page(cursors.last().map(String::as_str))?;
-            match page["next_cursor"].as_str() {
+            let page = self.list(cursors.last().map(String::as_str))?;
+            match page.json()["next_cursor"].as_str() {
                 Some(cursor) => cursors.push(cursor.to_owned()),
                 None => break,
             }
@@ -266,7 +266,7 @@ impl Load<'_> {
         Ok(cursors)
     }
 
-    fn page(&self, cursor: Option<&str>) -> Result<Value> {
+    fn list(&self, cursor: Option<&str>) -> Result<Response> {
         let project = &self.database.projects[0];
         let cursor = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
         let path = format!("/v1/keys?project_id={project}&limit={PAGE}{cursor}");
@@ -274,7 +274,7 @@ impl Load<'_> {
         if answer.status != 200 {
             bail!("GET {path} answered {}: {}", answer.status, answer.text());
         }
-        Ok(answer.json())
+        Ok(answer)
     }
 
     fn get(&self, key: &str) -> Result<()> {
@@ -300,7 +300,7 @@ impl Load<'_> {
         for _ in 0..LISTS {
             for (cursor, latencies) in [(None, &mut first), (cursors.last(), &mut deep)] {
                 let sent = Instant::now();
-                self.page(cursor.map(String::as_str))?;
+                self.list(cursor.map(String::as_str))?;
                 latencies.push(sent.elapsed());
             }
         }
@@ -316,8 +316,8 @@ impl Load<'_> {
             let (kind, mut dice) = rolls[number].clone();
             match kind {
                 Kind::Get => self.get(dice.pick(&self.database.keys)),
-                Kind::First => self.page(None).map(drop),
-                Kind::Deep => self.page(Some(dice.pick(cursors))).map(drop),
+                Kind::First => self.list(None).map(drop),
+                Kind::Deep => self.list(Some(dice.pick(cursors))).map(drop),
                 Kind::Create => self.create(dice.pick(&self.database.projects), number),
             }
         })?;

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
+use crate::parts::given;
 use crate::project::Project;
 use crate::run;
 use crate::stack::ControlPlane;
@@ -40,13 +41,19 @@ pub struct Binaries {
 }
 
 impl Binaries {
-    /// Builds them.
-    pub fn build(project: &Project) -> Result<Self> {
+    /// Takes those in the folder `KEYPLANE_BINARIES`, or builds them.
+    pub fn obtain(project: &Project) -> Result<Self> {
+        if let Some(folder) = given("KEYPLANE_BINARIES")? {
+            return Ok(Self::in_folder(&folder));
+        }
         let arguments = ["build", "--release", "--package", "keyplane", "--bin", "keyplane", "--example", "many_keys"];
         let took = run::step("building the control plane for release", project.cargo(arguments), None)?;
         run::done("built the control plane for release", took);
-        let folder = project.target().join("release");
-        Ok(Self { keyplane: folder.join("keyplane"), filler: folder.join("examples/many_keys") })
+        Ok(Self::in_folder(&project.target().join("release")))
+    }
+
+    fn in_folder(folder: &Path) -> Self {
+        Self { keyplane: folder.join("keyplane"), filler: folder.join("examples/many_keys") }
     }
 }
 
