@@ -17,4 +17,5 @@ mod flows {
     mod sdk;
     mod start;
     mod tls;
+    mod used;
 }
