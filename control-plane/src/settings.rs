@@ -264,4 +264,16 @@ mod tests {
         assert!(wrong.contains("revoked_retention") && wrong.contains("keyplane.toml"), "{wrong}");
         assert!(wrong.contains("such as 7d"), "{wrong}");
     }
+
+    #[test]
+    fn the_settings_in_the_guide_to_jwts_are_accepted() {
+        let guide = include_str!("../../docs/jwt.md");
+        let blocks: Vec<_> = guide.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert_eq!(blocks.len(), 2);
+        for block in blocks {
+            let settings = extract(block).unwrap();
+            assert_eq!(settings.jwt.issuers.len(), 1);
+            settings.jwt.validate().unwrap();
+        }
+    }
 }

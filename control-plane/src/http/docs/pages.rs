@@ -10,6 +10,7 @@ pub const REFERENCE: &str = "api";
 pub const PAGES: &[(&str, &str)] = &[
     ("architecture", include_str!("../../../../docs/architecture.md")),
     ("errors", include_str!("../../../../docs/errors.md")),
+    ("jwt", include_str!("../../../../docs/jwt.md")),
     ("operations", include_str!("../../../../docs/operations.md")),
     ("performance", include_str!("../../../../docs/performance.md")),
     ("protocol", include_str!("../../../../docs/protocol.md")),
