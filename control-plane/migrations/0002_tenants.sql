@@ -65,9 +65,16 @@ CREATE INDEX usage_daily_by_day ON usage_daily (day);
 
 ALTER TABLE admin_keys ADD COLUMN access TEXT NOT NULL DEFAULT 'write' CHECK (access IN ('read', 'write'));
 
--- The audit log by who acted and by time.
-CREATE INDEX audit_by_actor ON audit (actor_id, no);
-CREATE INDEX audit_by_time ON audit (at, no);
+-- The audit log by object, account, actor and time, each newest first. Every index ends with the row's number.
+DROP INDEX audit_by_object;
+DROP INDEX audit_by_account;
+CREATE INDEX audit_by_object ON audit (object_id, at);
+CREATE INDEX audit_by_account ON audit (account, at);
+CREATE INDEX audit_by_actor ON audit (actor_id, at);
+CREATE INDEX audit_by_time ON audit (at);
+CREATE TRIGGER audit_is_never_deleted BEFORE DELETE ON audit BEGIN
+    SELECT RAISE (ABORT, 'the audit log is append-only');
+END;
 
 -- Answers to POST requests, to be given again to who sends the same request again. An answer carries a secret, so it is
 -- encrypted under a key that only the caller can make again; here is only what finds it.

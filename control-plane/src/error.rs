@@ -106,6 +106,12 @@ codes! {
     /// The plan allows no more keys.
     KeyLimitReached = "key_limit_reached", 409, "Key limit reached",
         "The project has as many keys as its plan allows. Revoke keys that are not used, or upgrade the plan.";
+    /// The operator would lock themselves out.
+    LastAdminKey = "last_admin_key", 409, "Last admin key",
+        "This is the only valid admin key with write access, and without one nobody could manage Keyplane any more. Make another one first.";
+    /// Two proxy tokens are valid already.
+    ProxyTokenLimit = "proxy_token_limit", 409, "Two proxy tokens",
+        "Two proxy tokens are valid already: the one in use and its successor. Revoke the older one once all proxies have the newer.";
     /// A value that must be the only one of its kind is taken.
     AlreadyTaken = "already_taken", 409, "Already taken",
         "Something else has this value already.";

@@ -8,6 +8,10 @@ mod support;
 #[path = "jwt/issuer.rs"]
 mod issuer;
 
+#[path = "api/admin_keys.rs"]
+mod admin_keys;
+#[path = "api/audit.rs"]
+mod audit;
 #[path = "api/auth.rs"]
 mod auth;
 #[path = "api/calls.rs"]
@@ -29,6 +33,8 @@ mod migration;
 #[cfg(unix)]
 #[path = "api/process.rs"]
 mod process;
+#[path = "api/proxy_tokens.rs"]
+mod proxy_tokens;
 #[path = "api/retiring.rs"]
 mod retiring;
 #[path = "api/store.rs"]

@@ -58,6 +58,10 @@ schemathesis.openapi.format(
 # A cursor is opaque to callers; this is how one looks inside (control-plane/src/domain/cursor.rs).
 schemathesis.openapi.format("cursor", st.binary(min_size=16, max_size=16).map(lambda id: "c1" + id.hex()))
 
+schemathesis.openapi.format(
+    "audit-cursor", st.builds("a1{:016x}{:016x}".format, st.integers(0, 2**47), st.integers(0, 2**63 - 1))
+)
+
 # What If-Match may hold: any version, or one that nobody has.
 schemathesis.openapi.format("entity-tag", st.sampled_from(["*", '"00000000000000000000000000000000"']))
 

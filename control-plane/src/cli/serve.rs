@@ -149,7 +149,7 @@ async fn open(settings: &Settings) -> Result<Store, Failure> {
     };
     let store = folder.open().await?;
     if let Some(digest) = wanted
-        && store.admin_key(&digest).await?.is_none()
+        && store.valid_admin_key(&digest).await?.is_none()
     {
         tracing::warn!("{} is for a new database only: here it is no admin key and was not used", secrets::ADMIN_KEY);
     }

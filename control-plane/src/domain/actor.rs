@@ -143,6 +143,9 @@ impl Actor {
         matches!(self, Self::System | Self::AdminKey { .. })
     }
 
+    /// Every kind's name in the audit log.
+    pub const KINDS: [&str; 4] = ["admin_key", "key", "user", "system"];
+
     /// The kind's name in the audit log.
     pub const fn kind(&self) -> &'static str {
         match self {

@@ -1,7 +1,7 @@
 //! Who did what to which object, from where, when.
 
 use super::actor::Actor;
-use super::id::RequestId;
+use super::id::{AccountId, RequestId};
 use super::time::Time;
 use keyplane_contract::id::Id;
 use std::net::IpAddr;
@@ -22,82 +22,91 @@ impl Origin {
     pub const SYSTEM: Self = Self { actor: Actor::System, request: None, source: None };
 }
 
-/// What was done. The names are part of the API.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Action {
+/// Declares the actions: what was done, and its name.
+macro_rules! actions {
+    ($(#[$doc:meta] $variant:ident = $name:literal,)*) => {
+        /// What was done. The names are part of the API.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum Action {
+            $(#[$doc] $variant,)*
+        }
+
+        impl Action {
+            /// Every action.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The name in the audit log: object and verb.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+actions! {
     /// The database was made.
-    Initialize,
+    Initialize = "database.initialize",
     /// The database was restored from a backup.
-    Restore,
+    Restore = "database.restore",
     /// An admin key was made.
-    CreateAdminKey,
+    CreateAdminKey = "admin_key.create",
+    /// An admin key got another name.
+    RenameAdminKey = "admin_key.rename",
+    /// An admin key was revoked.
+    RevokeAdminKey = "admin_key.revoke",
     /// A proxy token was made.
-    CreateProxyToken,
+    CreateProxyToken = "proxy_token.create",
+    /// A proxy token got another name.
+    RenameProxyToken = "proxy_token.rename",
+    /// A proxy token was revoked.
+    RevokeProxyToken = "proxy_token.revoke",
     /// An account was made.
-    CreateAccount,
+    CreateAccount = "account.create",
     /// An account got another name or external id.
-    UpdateAccount,
+    UpdateAccount = "account.update",
     /// An account got another plan.
-    ChangePlan,
+    ChangePlan = "account.change_plan",
     /// An account was suspended.
-    SuspendAccount,
+    SuspendAccount = "account.suspend",
     /// A suspended account was let go on.
-    ResumeAccount,
+    ResumeAccount = "account.resume",
     /// A user was made.
-    CreateUser,
+    CreateUser = "user.create",
     /// A user got another name, address, role or identity.
-    UpdateUser,
+    UpdateUser = "user.update",
     /// A user left, and their tokens were revoked.
-    RemoveUser,
+    RemoveUser = "user.remove",
     /// A project was made.
-    CreateProject,
+    CreateProject = "project.create",
     /// A project got another name or other prefixes.
-    UpdateProject,
+    UpdateProject = "project.update",
     /// A key was made.
-    CreateKey,
+    CreateKey = "key.create",
     /// A key got another name.
-    RenameKey,
+    RenameKey = "key.rename",
     /// A key got other restrictions, another end or other metadata.
-    UpdateKey,
+    UpdateKey = "key.update",
     /// A key was switched off.
-    DisableKey,
+    DisableKey = "key.disable",
     /// A key was switched on again.
-    EnableKey,
+    EnableKey = "key.enable",
     /// A key was replaced by a new one.
-    RotateKey,
+    RotateKey = "key.rotate",
     /// A key was revoked.
-    RevokeKey,
+    RevokeKey = "key.revoke",
     /// A revoked key left the feed.
-    RetireKey,
+    RetireKey = "key.retire",
 }
 
 impl Action {
-    /// The name in the audit log: object and verb.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Initialize => "database.initialize",
-            Self::Restore => "database.restore",
-            Self::CreateAdminKey => "admin_key.create",
-            Self::CreateProxyToken => "proxy_token.create",
-            Self::CreateAccount => "account.create",
-            Self::UpdateAccount => "account.update",
-            Self::ChangePlan => "account.change_plan",
-            Self::SuspendAccount => "account.suspend",
-            Self::ResumeAccount => "account.resume",
-            Self::CreateUser => "user.create",
-            Self::UpdateUser => "user.update",
-            Self::RemoveUser => "user.remove",
-            Self::CreateProject => "project.create",
-            Self::UpdateProject => "project.update",
-            Self::CreateKey => "key.create",
-            Self::RenameKey => "key.rename",
-            Self::UpdateKey => "key.update",
-            Self::DisableKey => "key.disable",
-            Self::EnableKey => "key.enable",
-            Self::RotateKey => "key.rotate",
-            Self::RevokeKey => "key.revoke",
-            Self::RetireKey => "key.retire",
-        }
+    /// The kinds of objects, each once.
+    pub fn object_kinds() -> Vec<&'static str> {
+        let mut kinds: Vec<_> = Self::ALL.iter().map(|action| action.object_kind()).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds
     }
 
     /// The kind of the object: what stands before the dot.
@@ -121,4 +130,57 @@ pub struct Entry {
     pub account: Option<u32>,
     /// What changed, as a JSON object. Never a secret.
     pub detail: serde_json::Value,
+}
+
+/// An entry of the audit log as it is read. Names are what was written then: an older release may have had others.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Recorded {
+    /// Its number: later ones are greater.
+    pub no: u64,
+    /// When.
+    pub at: Time,
+    /// The kind of who acted.
+    pub actor_kind: String,
+    /// Who acted; `None` for Keyplane itself.
+    pub actor_id: Option<Id>,
+    /// What was done.
+    pub action: String,
+    /// The kind of the object.
+    pub object_kind: String,
+    /// The object.
+    pub object_id: Option<Id>,
+    /// The account that the object belongs to; `None` for the operator's own.
+    pub account_id: Option<AccountId>,
+    /// The request that asked for it.
+    pub request_id: Option<RequestId>,
+    /// Address of the caller.
+    pub source: Option<String>,
+    /// What changed.
+    pub detail: serde_json::Value,
+}
+
+impl Recorded {
+    /// Whether the operator acted, or Keyplane itself.
+    pub fn is_operators(&self) -> bool {
+        ["admin_key", "system"].contains(&self.actor_kind.as_str())
+    }
+}
+
+/// Which entries are wanted: those that fit all that is said.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Filter {
+    /// The object.
+    pub object_id: Option<Id>,
+    /// The kind of the object.
+    pub object_kind: Option<&'static str>,
+    /// Who acted.
+    pub actor_id: Option<Id>,
+    /// The kind of who acted.
+    pub actor_kind: Option<&'static str>,
+    /// What was done.
+    pub action: Option<&'static str>,
+    /// From this time on.
+    pub from: Option<Time>,
+    /// Before this time.
+    pub to: Option<Time>,
 }

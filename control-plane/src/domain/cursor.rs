@@ -2,8 +2,10 @@
 //!
 //! Lists are ordered by id, newest first, and a cursor is the last id that was seen. Ids are never given again and rows
 //! never move, so pages neither repeat nor skip a row when others are added meanwhile, and page a thousand costs what
-//! page one does. The text is for Keyplane alone: callers hand it back as they got it.
+//! page one does. The audit log has no ids: its entries are ordered by time and number, which never change either.
+//! The text is for Keyplane alone: callers hand it back as they got it.
 
+use super::time::Time;
 use keyplane_contract::id::Id;
 
 /// Leads the text, so that an id is not taken for a cursor and the form can change.
@@ -38,6 +40,35 @@ impl core::fmt::Display for Cursor {
     }
 }
 
+/// Leads the text of a place in the audit log.
+const AUDIT_MARK: &str = "a1";
+
+/// The place after an entry of the audit log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AuditCursor {
+    /// When the last entry that was seen was written.
+    pub at: Time,
+    /// Its number.
+    pub no: u64,
+}
+
+impl AuditCursor {
+    /// Reads what `to_string` wrote; `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix(AUDIT_MARK).filter(|digits| digits.len() == 32)?;
+        let (at, no) = digits.split_at_checked(16)?;
+        let at = i64::try_from(u64::from_str_radix(at, 16).ok()?).ok()?;
+        let cursor = Self { at: Time::from_millis(at), no: u64::from_str_radix(no, 16).ok()? };
+        Some(cursor).filter(|cursor| cursor.to_string() == text)
+    }
+}
+
+impl core::fmt::Display for AuditCursor {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{AUDIT_MARK}{:016x}{:016x}", self.at.unsigned_millis(), self.no)
+    }
+}
+
 /// How many rows a page has when the caller does not say.
 pub const DEFAULT_LIMIT: u32 = 50;
 /// The most rows of a page.
@@ -63,11 +94,16 @@ pub struct Listing<T> {
 
 impl<T> Listing<T> {
     /// Makes a page of `rows`, which were read with one row more than `request` asks for.
-    pub fn of(mut rows: Vec<T>, request: PageRequest, id: impl Fn(&T) -> Id) -> Self {
-        let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
+    pub fn of(rows: Vec<T>, request: PageRequest, id: impl Fn(&T) -> Id) -> Self {
+        Self::cut(rows, request.limit, |row| Cursor::after(id(row)).to_string())
+    }
+
+    /// Makes a page of `rows`, which were read with one row more than `limit`; `cursor` says the place after a row.
+    pub fn cut(mut rows: Vec<T>, limit: u32, cursor: impl Fn(&T) -> String) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = rows.len() > limit;
         rows.truncate(limit);
-        let next_cursor = rows.last().filter(|_| more).map(|row| Cursor::after(id(row)).to_string());
+        let next_cursor = rows.last().filter(|_| more).map(cursor);
         Self { data: rows, next_cursor }
     }
 
@@ -92,6 +128,14 @@ mod tests {
         #[test]
         fn no_text_makes_the_parser_panic(text: String) {
             let _ = Cursor::parse(&text);
+            let _ = AuditCursor::parse(&text);
+            let _ = AuditCursor::parse(&format!("{AUDIT_MARK}{text}"));
+        }
+
+        #[test]
+        fn every_cursor_of_the_audit_log_reads_back(millis in 0..253_370_764_799_999_i64, no: u64) {
+            let cursor = AuditCursor { at: Time::from_millis(millis), no };
+            prop_assert_eq!(AuditCursor::parse(&cursor.to_string()), Some(cursor));
         }
     }
 
@@ -99,5 +143,6 @@ mod tests {
     fn an_id_is_no_cursor() {
         assert_eq!(Cursor::parse("01890a5d-ac96-774b-bcce-b302099a8057"), None);
         assert_eq!(Cursor::parse("c1-1890a5dac96774bbcceb302099a8057"), None);
+        assert_eq!(AuditCursor::parse(&Cursor::after(Id([1; 16])).to_string()), None);
     }
 }

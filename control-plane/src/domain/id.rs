@@ -16,7 +16,7 @@ pub fn generate(now: Time, random: &dyn Random) -> Result<Id, RandomError> {
 }
 
 /// Reads the canonical text form; `None` for any other.
-fn parse(text: &str) -> Option<Id> {
+pub fn parse(text: &str) -> Option<Id> {
     Id::parse(text.as_bytes()).filter(|id| id.to_text() == text.as_bytes())
 }
 

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod actor;
 pub mod audit;
+pub mod credential;
 pub mod cursor;
 pub mod id;
 pub mod key;

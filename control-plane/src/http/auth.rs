@@ -65,9 +65,13 @@ pub async fn require_proxy(State(app): State<App>, mut request: Request, next: N
     let source = source(&request);
     let credential = credential(request.headers(), &[AUTHORIZATION]);
     mark_sensitive(request.headers_mut());
+    let revocations = app.workers.revocations();
     let proxy = async { authenticate::proxy(&app, &credential?).await };
-    proxy.await.map_err(|error| throttled(&app, source, error))?;
-    Ok(next.run(request).await)
+    let token = proxy.await.map_err(|error| throttled(&app, source, error))?;
+    tokio::select! {
+        response = next.run(request) => Ok(response),
+        error = authenticate::proxy_token_revoked(&app, token, revocations) => Err(error.into()),
+    }
 }
 
 fn source(request: &Request) -> Option<IpAddr> {

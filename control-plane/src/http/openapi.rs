@@ -25,6 +25,9 @@ const DESCRIPTION: &str = "Keyplane issues API keys and has Envoy check them.\n\
         (name = "Personal access tokens", description = "Keys that act as a user."),
         (name = "Users", description = "The people of an account."),
         (name = "Me", description = "Who calls."),
+        (name = "Admin keys", description = "What the operator calls this API with."),
+        (name = "Proxy tokens", description = "What proxies read the feed with."),
+        (name = "Audit", description = "Who did what to which object, from where, when. It is written with each change, and never changed."),
         (name = "Proxies", description = "The Envoys that check keys."),
         (name = "Health", description = "For what watches the process. Takes no credential.")
     )

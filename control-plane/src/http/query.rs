@@ -3,6 +3,7 @@
 use super::body::explain;
 use super::problem::Problem;
 use crate::domain::cursor::{Cursor, DEFAULT_LIMIT, MAX_LIMIT, PageRequest};
+use crate::domain::time::{DAY, Time, TimeError};
 use crate::error::{Code, Error, FieldError};
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
@@ -32,11 +33,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> 
 /// Reads `limit` and `cursor`; what is wrong is added to `errors`.
 pub fn page(limit: Option<&str>, cursor: Option<&str>, errors: &mut Vec<FieldError>) -> PageRequest {
     let limit = self::limit(limit, DEFAULT_LIMIT, MAX_LIMIT, errors);
-    let cursor = cursor.map(Cursor::parse);
-    if cursor == Some(None) {
-        errors.push(FieldError::new("cursor", "must be the next_cursor of an earlier answer, unchanged"));
-    }
-    PageRequest { cursor: cursor.flatten(), limit }
+    PageRequest { cursor: self::cursor(cursor, Cursor::parse, errors), limit }
 }
 
 /// Reads `limit`; what is wrong is added to `errors`.
@@ -49,4 +46,37 @@ pub fn limit(text: Option<&str>, default: u32, most: u32, errors: &mut Vec<Field
         errors.push(FieldError::new("limit", format!("must be a whole number from 1 to {most}")));
         default
     })
+}
+
+/// Reads `cursor`; what is wrong is added to `errors`.
+pub fn cursor<T>(text: Option<&str>, parse: fn(&str) -> Option<T>, errors: &mut Vec<FieldError>) -> Option<T> {
+    let cursor = parse(text?);
+    if cursor.is_none() {
+        errors.push(FieldError::new("cursor", "must be the next_cursor of an earlier answer, unchanged"));
+    }
+    cursor
+}
+
+/// Reads `from`, a time or a date; what is wrong is added to `errors`.
+pub fn from(text: Option<&str>, errors: &mut Vec<FieldError>) -> Option<Time> {
+    time("from", text?, Time::parse_date, errors)
+}
+
+/// Reads `to`, a time or a date, whose day counts whole; what is wrong is added to `errors`.
+pub fn to(text: Option<&str>, errors: &mut Vec<FieldError>) -> Option<Time> {
+    time("to", text?, |text| Time::parse_date(text).map(|start| start.after(DAY)), errors)
+}
+
+fn time(
+    name: &str,
+    text: &str,
+    date: fn(&str) -> Result<Time, TimeError>,
+    errors: &mut Vec<FieldError>,
+) -> Option<Time> {
+    let time = Time::parse(text).or_else(|_| date(text)).ok();
+    if time.is_none() {
+        let message = "must be a time in RFC 3339 such as 2030-01-15T10:30:00.000Z, or a date such as 2030-01-15";
+        errors.push(FieldError::new(name, message));
+    }
+    time
 }

@@ -18,6 +18,7 @@ use crate::error::{Code, Error};
 use crate::jwt::{JwtError, VerifiedToken, looks_like_jwt};
 use crate::store::HeldKey;
 use std::net::IpAddr;
+use tokio::sync::watch;
 
 /// Finds out who presents `credential` to the management API, from the address `source`.
 pub async fn caller(app: &App, credential: &Secret, source: Option<IpAddr>) -> Result<Actor, Error> {
@@ -25,8 +26,8 @@ pub async fn caller(app: &App, credential: &Secret, source: Option<IpAddr>) -> R
         return user_of_jwt(app, credential).await;
     }
     let digest = credential.digest();
-    if let Some((id, access)) = app.store.admin_key(&digest).await? {
-        return Ok(Actor::AdminKey { id, access });
+    if let Some(key) = app.store.valid_admin_key(&digest).await? {
+        return Ok(Actor::AdminKey { id: key.id, access: key.access });
     }
     let held = app.store.held_key(&digest).await?.ok_or(Error::new(Code::CredentialInvalid))?;
     holder(app, held, source)
@@ -140,11 +141,27 @@ fn is_active(status: AccountStatus) -> Result<(), Error> {
 
 /// Finds out whether `credential` is a proxy token.
 pub async fn proxy(app: &App, credential: &Secret) -> Result<ProxyTokenId, Error> {
-    let token = app.store.proxy_token(&credential.digest()).await?;
-    token.ok_or_else(|| {
-        Error::with_detail(
-            Code::CredentialInvalid,
-            "The proxy token is not valid. Proxies read it from the environment variable KEYPLANE_PROXY_TOKEN.",
-        )
-    })
+    let token = app.store.valid_proxy_token(&credential.digest()).await?;
+    token.ok_or_else(wrong_proxy_token)
+}
+
+/// Returns once this proxy token is revoked, with the refusal: a poll may wait for most of a minute, and a revoked token
+/// is told nothing. `revocations` is from before the token was looked at.
+pub async fn proxy_token_revoked(app: &App, id: ProxyTokenId, mut revocations: watch::Receiver<()>) -> Error {
+    loop {
+        // The sender lives in `app`.
+        let _ = revocations.changed().await;
+        match app.store.proxy_token(id).await {
+            Ok(Some(token)) if token.revoked_at.is_none() => {}
+            Ok(_) => return wrong_proxy_token(),
+            Err(error) => return error.into(),
+        }
+    }
+}
+
+fn wrong_proxy_token() -> Error {
+    Error::with_detail(
+        Code::CredentialInvalid,
+        "The proxy token is not valid. Proxies read it from the environment variable KEYPLANE_PROXY_TOKEN.",
+    )
 }

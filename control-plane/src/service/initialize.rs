@@ -1,14 +1,17 @@
 //! Makes a new database with its first admin key and proxy token.
 
+use super::{create_admin_key, create_proxy_token};
 use crate::domain::audit::{Action, Entry, Origin};
+use crate::domain::credential::{AdminKey, ProxyToken};
 use crate::domain::id::{AdminKeyId, ProxyTokenId, generate};
 use crate::domain::name::Name;
 use crate::domain::random::{Random, RandomError};
+use crate::domain::rights::Access;
 use crate::domain::secret::Secret;
 use crate::domain::time::Time;
-use crate::store::{DataDir, NewCredential, OpenError, Store, StoreError};
+use crate::store::{DataDir, OpenError, Store, StoreError, WriteTx};
 use keyplane_contract::id::Id;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The first credentials of a database.
 pub struct FirstCredentials {
@@ -54,8 +57,7 @@ pub async fn add_first_proxy_token(
     }
     let id = ProxyTokenId::generate(now, random)?;
     let mut tx = store.write().await?;
-    tx.insert_proxy_token(&row(id, token, now)?).await?;
-    tx.append_audit(&entry(now, Action::CreateProxyToken, id.0, token)).await?;
+    insert_proxy_token(&mut tx, id, token, now).await?;
     tx.commit().await?;
     Ok(true)
 }
@@ -78,21 +80,26 @@ async fn seed(
         detail: json!({}),
     };
     tx.append_audit(&made).await?;
-    tx.insert_admin_key(&row(admin, &first.admin_key, now)?).await?;
-    tx.append_audit(&entry(now, Action::CreateAdminKey, admin.0, &first.admin_key)).await?;
+    let (secret, access) = (&first.admin_key, Access::Write);
+    let key = AdminKey { id: admin, name: name()?, mask: secret.mask(), access, created_at: now, revoked_at: None };
+    tx.insert_admin_key(&key, &secret.digest()).await?;
+    tx.append_audit(&entry(now, Action::CreateAdminKey, admin.0, create_admin_key::told(&key))).await?;
     if let Some(token) = &first.proxy_token {
-        tx.insert_proxy_token(&row(proxy, token, now)?).await?;
-        tx.append_audit(&entry(now, Action::CreateProxyToken, proxy.0, token)).await?;
+        insert_proxy_token(&mut tx, proxy, token, now).await?;
     }
     tx.commit().await
 }
 
-fn row<I>(id: I, secret: &Secret, now: Time) -> Result<NewCredential<I>, StoreError> {
-    let name = Name::parse("first").map_err(|_| StoreError::Corrupt { column: "name" })?;
-    Ok(NewCredential { id, digest: secret.digest(), mask: secret.mask(), name, created_at: now })
+async fn insert_proxy_token(tx: &mut WriteTx, id: ProxyTokenId, secret: &Secret, now: Time) -> Result<(), StoreError> {
+    let token = ProxyToken { id, name: name()?, mask: secret.mask(), created_at: now, revoked_at: None };
+    tx.insert_proxy_token(&token, &secret.digest()).await?;
+    tx.append_audit(&entry(now, Action::CreateProxyToken, id.0, create_proxy_token::told(&token))).await
 }
 
-fn entry(now: Time, action: Action, object: Id, secret: &Secret) -> Entry {
-    let detail = json!({ "name": "first", "mask": secret.mask() });
+fn name() -> Result<Name, StoreError> {
+    Name::parse("first").map_err(|_| StoreError::Corrupt { column: "name" })
+}
+
+fn entry(now: Time, action: Action, object: Id, detail: Value) -> Entry {
     Entry { at: now, origin: Origin::SYSTEM, action, object: Some(object), account: None, detail }
 }

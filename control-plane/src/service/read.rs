@@ -1,12 +1,13 @@
-//! Looks at accounts, projects, users, keys and personal access tokens. Reads change nothing and wait for no writer.
+//! Looks at accounts, projects, users, keys, personal access tokens, and the operator's own credentials. Reads change nothing and wait for no writer.
 
 use super::App;
 use super::permit::visible;
 use crate::domain::account::Account;
 use crate::domain::actor::{Actor, Reach};
 use crate::domain::audit::Origin;
+use crate::domain::credential::{AdminKey, ProxyToken};
 use crate::domain::cursor::{Listing, PageRequest};
-use crate::domain::id::{AccountId, KeyId, ProjectId, UserId};
+use crate::domain::id::{AccountId, AdminKeyId, KeyId, ProjectId, ProxyTokenId, UserId};
 use crate::domain::key::{Key, KeyKind};
 use crate::domain::project::Project;
 use crate::domain::rights::{Resource, Right};
@@ -124,6 +125,30 @@ pub async fn personal_tokens(
     };
     let found = app.store.personal_tokens(reach.account(), user, page).await?;
     Ok(Listing::of(found, page, |stored| stored.key.id.0).map(|stored| stored.key))
+}
+
+/// The admin key of this id.
+pub async fn admin_key(app: &App, by: &Origin, id: AdminKeyId) -> Result<AdminKey, Error> {
+    by.may(Right::read(Resource::AdminKeys))?;
+    app.store.admin_key(id).await?.ok_or_else(|| Error::not_found("admin key"))
+}
+
+/// A page of admin keys, the revoked ones too.
+pub async fn admin_keys(app: &App, by: &Origin, page: PageRequest) -> Result<Listing<AdminKey>, Error> {
+    by.may(Right::read(Resource::AdminKeys))?;
+    Ok(Listing::of(app.store.admin_keys(page).await?, page, |key| key.id.0))
+}
+
+/// The proxy token of this id.
+pub async fn proxy_token(app: &App, by: &Origin, id: ProxyTokenId) -> Result<ProxyToken, Error> {
+    by.may(Right::read(Resource::ProxyTokens))?;
+    app.store.proxy_token(id).await?.ok_or_else(|| Error::not_found("proxy token"))
+}
+
+/// A page of proxy tokens, the revoked ones too.
+pub async fn proxy_tokens(app: &App, by: &Origin, page: PageRequest) -> Result<Listing<ProxyToken>, Error> {
+    by.may(Right::read(Resource::ProxyTokens))?;
+    Ok(Listing::of(app.store.proxy_tokens(page).await?, page, |token| token.id.0))
 }
 
 /// The number of the account that a list is of: the one that is named, if it exists for the actor, or the actor's own.

@@ -34,8 +34,8 @@ pub async fn who(app: &App, by: &Origin) -> Result<Who, Error> {
     let gone = || Error::new(Code::CredentialInvalid);
     match by.actor {
         Actor::AdminKey { id, access } => {
-            let name = app.store.admin_key_name(id).await?.ok_or_else(gone)?;
-            Ok(Who::AdminKey { id, name, access })
+            let key = app.store.admin_key(id).await?.filter(|key| key.revoked_at.is_none()).ok_or_else(gone)?;
+            Ok(Who::AdminKey { id, name: key.name, access })
         }
         Actor::Key { id, .. } => Ok(Who::Key(Box::new(app.store.key(id).await?.ok_or_else(gone)?.key))),
         Actor::User { id, .. } => Ok(Who::User(Box::new(app.store.user(id).await?.ok_or_else(gone)?))),

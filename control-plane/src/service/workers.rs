@@ -8,6 +8,7 @@ use keyplane_contract::id::Id;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// A worker not seen for so long is gone: the longest wait of a poll, and as much again for its answer and retries.
 pub const LIFETIME: Duration = Duration::from_mins(2);
@@ -41,6 +42,7 @@ pub struct Worker {
 #[derive(Debug, Default)]
 pub struct Workers {
     seen: Mutex<HashMap<Id, Worker>>,
+    revocations: watch::Sender<()>,
 }
 
 impl Workers {
@@ -55,6 +57,16 @@ impl Workers {
             }
         }
         seen.insert(poll.worker, Worker { poll, seen_at: now });
+    }
+
+    /// Tells waiting polls that a proxy token was revoked: it may be theirs.
+    pub fn tell_of_revocation(&self) {
+        self.revocations.send_replace(());
+    }
+
+    /// Changes each time that a proxy token is revoked.
+    pub fn revocations(&self) -> watch::Receiver<()> {
+        self.revocations.subscribe()
     }
 
     /// The live workers, by proxy and id. Those that went away are forgotten.

@@ -28,7 +28,6 @@ mod write;
 
 pub use accounts::NewAccountRow;
 pub use backup::back_up;
-pub use credentials::NewCredential;
 pub use error::{OpenError, StoreError};
 pub use examine::{Examination, examine};
 pub use feed::{Changes, FeedRow};

@@ -93,6 +93,19 @@ fn unique(plane: &ControlPlane) -> String {
     RequestId::generate(plane.app.now(), &*plane.app.random).unwrap().to_string()
 }
 
+/// A valid proxy token beside the first. Two may be valid, so others are revoked.
+async fn proxy_token(plane: &ControlPlane) -> String {
+    revoke_later_proxy_tokens(plane).await;
+    text(&made(plane, "/v1/proxy_tokens", json!({ "name": "next" })).await, "id")
+}
+
+async fn revoke_later_proxy_tokens(plane: &ControlPlane) {
+    let tokens = plane.get("/v1/proxy_tokens").await.json();
+    for token in tokens["data"].as_array().unwrap().iter().filter(|token| token["name"] != "first") {
+        plane.delete(&format!("/v1/proxy_tokens/{}", text(token, "id"))).await;
+    }
+}
+
 /// A request without its credential.
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -113,6 +126,14 @@ impl Call {
                 text(&tenant.token(plane, &user).await, "id")
             }
             path if path.starts_with("/v1/keys/{id}") => tenant.key(plane).await,
+            "/v1/admin_keys/{id}" => {
+                text(&made(plane, "/v1/admin_keys", json!({ "name": "n", "access": "write" })).await, "id")
+            }
+            "/v1/proxy_tokens/{id}" => proxy_token(plane).await,
+            "/v1/proxy_tokens" if operation.id == "create_proxy_token" => {
+                revoke_later_proxy_tokens(plane).await;
+                String::new()
+            }
             path => {
                 assert!(!path.contains('{'), "say in calls.rs what the id in {path} is");
                 String::new()
@@ -120,7 +141,7 @@ impl Call {
         };
         let body = match operation.id.as_str() {
             _ if !operation.takes_body => None,
-            "create_account" => Some(json!({ "name": "n" })),
+            "create_account" | "create_proxy_token" => Some(json!({ "name": "n" })),
             "create_project" => Some(json!({
                 "account_id": tenant.account, "name": "n", "prefixes": { "live": "uk_live", "test": "uk_test" },
             })),
@@ -132,6 +153,7 @@ impl Call {
             "create_personal_access_token" => {
                 Some(json!({ "user_id": tenant.user(plane, "member").await, "name": "n" }))
             }
+            "create_admin_key" => Some(json!({ "name": "n", "access": "read" })),
             id if id.starts_with("update_") => Some(json!({ "name": unique(plane) })),
             "rotate_key" => Some(json!({})),
             id => panic!("say in calls.rs what the body of {id} is"),

@@ -4,6 +4,12 @@ mod accounts_create;
 mod accounts_get;
 mod accounts_list;
 mod accounts_update;
+mod admin_keys_create;
+mod admin_keys_get;
+mod admin_keys_list;
+mod admin_keys_revoke;
+mod admin_keys_update;
+mod audit_list;
 mod keys_create;
 mod keys_get;
 mod keys_list;
@@ -23,6 +29,12 @@ mod projects_get;
 mod projects_list;
 mod projects_update;
 mod proxies_list;
+mod proxy_tokens_create;
+mod proxy_tokens_get;
+mod proxy_tokens_list;
+mod proxy_tokens_revoke;
+mod proxy_tokens_update;
+mod rename;
 mod terms;
 mod texts;
 mod usage_get;
@@ -69,6 +81,11 @@ pub fn documented() -> OpenApiRouter<App> {
         .routes(routes!(personal_tokens_create::handle, personal_tokens_list::handle))
         .routes(routes!(personal_tokens_get::handle, personal_tokens_update::handle, personal_tokens_revoke::handle))
         .routes(routes!(me::handle))
+        .routes(routes!(admin_keys_create::handle, admin_keys_list::handle))
+        .routes(routes!(admin_keys_get::handle, admin_keys_update::handle, admin_keys_revoke::handle))
+        .routes(routes!(proxy_tokens_create::handle, proxy_tokens_list::handle))
+        .routes(routes!(proxy_tokens_get::handle, proxy_tokens_update::handle, proxy_tokens_revoke::handle))
+        .routes(routes!(audit_list::handle))
         .routes(routes!(proxies_list::handle))
         .routes(routes!(usage_get::handle))
 }
@@ -94,7 +111,7 @@ macro_rules! from_text {
     )*};
 }
 
-from_text!(AccountId "account", ProjectId "project", KeyId "key", UserId "user");
+from_text!(AccountId "account", ProjectId "project", KeyId "key", UserId "user", AdminKeyId "admin key", ProxyTokenId "proxy token");
 
 impl<I: FromText, S: Send + Sync> FromRequestParts<S> for PathId<I> {
     type Rejection = Problem;

@@ -4,15 +4,19 @@ use super::texts::{
     CursorText, EmailText, ForeignText, NameText, NetworkText, PlanText, PrefixText, ReasonText, ScopeText,
 };
 use crate::domain::account::{Account, AccountStatus, ExternalId};
-use crate::domain::id::{AccountId, KeyId, ProjectId, UserId};
+use crate::domain::audit::Recorded;
+use crate::domain::credential::{AdminKey, ProxyToken};
+use crate::domain::id::{AccountId, AdminKeyId, KeyId, ProjectId, ProxyTokenId, RequestId, UserId};
 use crate::domain::key::{Key, RevokeReason, Status};
 use crate::domain::metadata::Metadata;
 use crate::domain::name::Name;
 use crate::domain::networks::Networks;
 use crate::domain::project::Project;
+use crate::domain::rights::Access;
 use crate::domain::scope::Scopes;
 use crate::domain::time::Time;
 use crate::domain::user::{Email, Identity, Role, User};
+use keyplane_contract::id::Id;
 use keyplane_contract::sync::Environment;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -287,4 +291,122 @@ impl KeyObject {
 pub enum AccessName {
     Read,
     Write,
+}
+
+/// An admin key, as it may always be shown.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AdminKey)]
+pub struct AdminKeyObject {
+    #[schema(value_type = uuid::Uuid)]
+    id: AdminKeyId,
+    #[schema(value_type = NameText)]
+    name: Name,
+    /// The mask.
+    key_prefix: String,
+    #[schema(value_type = AccessName)]
+    access: Access,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Time,
+    /// Null while it is valid.
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    revoked_at: Option<Time>,
+}
+
+impl From<AdminKey> for AdminKeyObject {
+    fn from(key: AdminKey) -> Self {
+        let AdminKey { id, name, mask, access, created_at, revoked_at } = key;
+        Self { id, name, key_prefix: mask, access, created_at, revoked_at }
+    }
+}
+
+/// A proxy token, as it may always be shown.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProxyToken)]
+pub struct ProxyTokenObject {
+    #[schema(value_type = uuid::Uuid)]
+    id: ProxyTokenId,
+    #[schema(value_type = NameText)]
+    name: Name,
+    /// The mask.
+    key_prefix: String,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Time,
+    /// Null while it is valid.
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    revoked_at: Option<Time>,
+}
+
+impl From<ProxyToken> for ProxyTokenObject {
+    fn from(token: ProxyToken) -> Self {
+        let ProxyToken { id, name, mask, created_at, revoked_at } = token;
+        Self { id, name, key_prefix: mask, created_at, revoked_at }
+    }
+}
+
+/// An entry of the audit log.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditEntry)]
+pub struct AuditEntryObject {
+    /// Its number. Later entries have greater ones.
+    id: String,
+    #[schema(value_type = String, format = DateTime)]
+    at: Time,
+    /// Who acted.
+    actor: ActorObject,
+    /// What was done, such as `key.revoke`.
+    action: String,
+    /// To what it was done.
+    object: SubjectObject,
+    /// The account that the object belongs to; null for the operator's own.
+    #[schema(value_type = Option<uuid::Uuid>, required)]
+    account_id: Option<AccountId>,
+    /// The request that asked for it, as in the log of the process.
+    #[schema(value_type = Option<uuid::Uuid>, required)]
+    request_id: Option<RequestId>,
+    /// Address that the request came from. Null for what Keyplane did by itself, and for the operator's address when a tenant looks.
+    #[schema(required)]
+    source: Option<String>,
+    /// What changed. Never a secret.
+    #[schema(value_type = Object)]
+    detail: serde_json::Value,
+}
+
+/// Who acted.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Actor)]
+struct ActorObject {
+    /// `admin_key`, `key`, `user`, or `system`: Keyplane itself.
+    kind: String,
+    /// Null for Keyplane itself.
+    #[schema(value_type = Option<uuid::Uuid>, required)]
+    id: Option<String>,
+}
+
+/// To what something was done.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditObject)]
+struct SubjectObject {
+    /// Such as `key`.
+    kind: String,
+    #[schema(value_type = Option<uuid::Uuid>, required)]
+    id: Option<String>,
+}
+
+impl From<Recorded> for AuditEntryObject {
+    fn from(entry: Recorded) -> Self {
+        let text = |id: Option<Id>| id.map(|id| id.to_string());
+        let Recorded { no, at, actor_kind, actor_id, action, object_kind, object_id, .. } = entry;
+        let Recorded { account_id, request_id, source, detail, .. } = entry;
+        Self {
+            id: no.to_string(),
+            at,
+            actor: ActorObject { kind: actor_kind, id: text(actor_id) },
+            action,
+            object: SubjectObject { kind: object_kind, id: text(object_id) },
+            account_id,
+            request_id,
+            source,
+            detail,
+        }
+    }
 }

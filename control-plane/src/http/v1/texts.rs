@@ -63,3 +63,8 @@ pub struct ForeignText(String);
     pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
 )]
 pub struct ReasonText(String);
+
+/// A `next_cursor` of an earlier answer of the audit log, unchanged. It means nothing else to you.
+#[derive(ToSchema)]
+#[schema(as = AuditCursor, value_type = String, format = "audit-cursor")]
+pub struct AuditCursorText(String);

@@ -2,12 +2,12 @@
 
 use super::super::auth::Authenticated;
 use super::super::problem::Problem;
-use super::super::query::{Parameters, limit};
+use super::super::query::{Parameters, from, limit, to};
 use super::objects::EnvironmentName;
 use super::texts::CursorText;
 use super::{environment_field, field, id_field};
 use crate::domain::id::{AccountId, KeyId, ProjectId};
-use crate::domain::time::{DAY, Time, TimeError};
+use crate::domain::time::Time;
 use crate::domain::usage::{DEFAULT_LIMIT, Group, GroupValue, Groups, MAX_LIMIT, UsageCursor, UsageRow};
 use crate::error::{Code, Error, FieldError};
 use crate::service::App;
@@ -177,9 +177,7 @@ pub async fn handle(
 /// Reads the parameters into domain types; what is wrong is added to `errors`.
 fn read(query: &Query, errors: &mut Vec<FieldError>) -> Option<UsageQuery> {
     let groups = field("group_by", Groups::parse(query.group_by.as_deref().unwrap_or_default()), errors);
-    let from = query.from.as_deref().and_then(|text| field("from", time(text, Time::parse_date), errors));
-    let whole_day = |text: &str| Time::parse_date(text).map(|start| start.after(DAY));
-    let to = query.to.as_deref().and_then(|text| field("to", time(text, whole_day), errors));
+    let (from, to) = (from(query.from.as_deref(), errors), to(query.to.as_deref(), errors));
     let account = query.account_id.as_deref().and_then(|text| id_field("account_id", text, errors));
     let project = query.project_id.as_deref().and_then(|text| id_field("project_id", text, errors));
     let key = query.key_id.as_deref().and_then(|text| id_field("key_id", text, errors));
@@ -192,10 +190,4 @@ fn read(query: &Query, errors: &mut Vec<FieldError>) -> Option<UsageQuery> {
             .push(FieldError::new("cursor", "must be the next_cursor of an answer with the same group_by, unchanged"));
     }
     Some(UsageQuery { from, to, groups, account, project, key, environment, cursor: cursor.flatten(), limit })
-}
-
-/// Reads a time, or a date as `date` says.
-fn time(text: &str, date: impl Fn(&str) -> Result<Time, TimeError>) -> Result<Time, &'static str> {
-    let time = Time::parse(text).or_else(|_| date(text));
-    time.map_err(|_| "must be a time in RFC 3339 such as 2030-01-15T10:30:00.000Z, or a date such as 2030-01-15")
 }
