@@ -11,6 +11,7 @@ mod flows {
     mod hostile_requests;
     mod last_used;
     mod outage;
+    mod products;
     mod readme;
     mod revocation;
     mod schemathesis;

@@ -30,8 +30,14 @@ impl Flow {
     }
 
     pub fn with_plugin(plugin: &Value) -> Self {
+        Self::with(plugin, "")
+    }
+
+    /// With this plugin configuration, and with the text of a settings file for the control plane.
+    pub fn with(plugin: &Value, settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let stack = Stack::start(&parts(), folder.path(), Ports::any().unwrap(), WORKERS, plugin).unwrap();
+        let stack =
+            Stack::start_with(&parts(), folder.path(), Ports::any().unwrap(), WORKERS, plugin, settings).unwrap();
         let project = project(&stack.control_plane.api());
         Self { stack, project, _folder: folder }
     }

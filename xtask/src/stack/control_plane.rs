@@ -1,5 +1,6 @@
 //! The control plane as a child process.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -22,6 +23,7 @@ pub struct ControlPlane {
     sync_port: u16,
     admin_key: SecretString,
     proxy_token: SecretString,
+    settings: Option<PathBuf>,
     process: Option<Process>,
 }
 
@@ -29,6 +31,11 @@ impl ControlPlane {
     /// `keyplane init` in `folder/data`, then `keyplane serve` on these ports. The first admin key is also written to
     /// `folder/admin-key`, readable by its owner only.
     pub fn create(binary: &Path, folder: &Path, api_port: u16, sync_port: u16) -> Result<Self> {
+        Self::create_with(binary, folder, api_port, sync_port, "")
+    }
+
+    /// The same with a settings file, `folder/keyplane.toml`, of this text.
+    pub fn create_with(binary: &Path, folder: &Path, api_port: u16, sync_port: u16, settings: &str) -> Result<Self> {
         let data = folder.join("data");
         let mut init = Command::new(binary);
         init.arg("init").arg("--data-dir").arg(&data).arg("--json");
@@ -42,6 +49,10 @@ impl ControlPlane {
         };
         let (admin_key, proxy_token) = (secret("admin_key")?, secret("proxy_token")?);
         write_private(&folder.join("admin-key"), printed["admin_key"].as_str().unwrap_or_default())?;
+        let file = (!settings.is_empty()).then(|| folder.join("keyplane.toml"));
+        if let Some(file) = &file {
+            std::fs::write(file, settings).with_context(|| format!("cannot write {}", file.display()))?;
+        }
         let mut control_plane = Self {
             binary: binary.into(),
             data,
@@ -50,6 +61,7 @@ impl ControlPlane {
             sync_port,
             admin_key,
             proxy_token,
+            settings: file,
             process: None,
         };
         control_plane.start()?;
@@ -82,6 +94,7 @@ impl ControlPlane {
     fn serve(&mut self, mut serve: Command) -> Result<()> {
         self.must_be_down()?;
         serve.arg("serve").arg("--data-dir").arg(&self.data);
+        serve.args(self.settings.iter().flat_map(|file| [OsStr::new("--config"), file.as_os_str()]));
         serve.args(["--listen", &format!("127.0.0.1:{}", self.api_port)]);
         serve.args(["--sync-listen", &format!("127.0.0.1:{}", self.sync_port)]);
         let mut process = Process::start("the control plane", serve, &self.log)?;

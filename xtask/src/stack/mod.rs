@@ -49,7 +49,19 @@ impl Stack {
     /// Starts all three with state and logs in `folder`, which must be empty, and waits until each says that it is ready.
     /// `workers` is Envoy's `--concurrency`; `plugin` is the filter's configuration.
     pub fn start(parts: &Parts, folder: &Path, at: Ports, workers: u32, plugin: &Value) -> Result<Self> {
-        let control_plane = ControlPlane::create(&parts.keyplane, folder, at.api, at.sync)?;
+        Self::start_with(parts, folder, at, workers, plugin, "")
+    }
+
+    /// The same with the text of a settings file for the control plane.
+    pub fn start_with(
+        parts: &Parts,
+        folder: &Path,
+        at: Ports,
+        workers: u32,
+        plugin: &Value,
+        settings: &str,
+    ) -> Result<Self> {
+        let control_plane = ControlPlane::create_with(&parts.keyplane, folder, at.api, at.sync, settings)?;
         let upstream = Upstream::start(&parts.echo, folder, at.upstream)?;
         let settings = EnvoySettings {
             binary: parts.envoy.clone(),

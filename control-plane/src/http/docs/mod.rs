@@ -27,6 +27,7 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/openapi.json", get(async || ([(CACHE_CONTROL, "no-cache")], Json(document()))))
         .route("/docs", get(async || page("Keyplane", &index(true))))
+        .route("/docs.md", get(async || markdown(index(true))))
         .route("/docs/style.css", get(async || text("text/css; charset=utf-8", html::STYLE.to_owned())))
         .route("/docs/{name}", get(async |Path(name): Path<String>| show(&name, "page", pages::markdown)))
         .route("/errors/{name}", get(async |Path(name): Path<String>| show(&name, "error code", errors::markdown)))
