@@ -10,11 +10,12 @@ use super::{App, audit};
 use crate::domain::audit::{Action, Origin};
 use crate::domain::id::KeyId;
 use crate::domain::key::{Key, KeyKind, State, Status};
+use crate::domain::project::OwnedProject;
 use crate::domain::rights::{Resource, Right};
 use crate::domain::secret::Secret;
 use crate::domain::time::Time;
 use crate::error::{Code, Error};
-use crate::store::OwnerNo;
+use crate::store::{OwnerNo, WriteTx};
 use serde_json::json;
 use std::time::Duration;
 
@@ -41,7 +42,8 @@ pub struct RotatedKey {
 /// Rotates a key that works. Without grace the old key is revoked at once; a key that would end within the grace
 /// anyway keeps its end. A key that was rotated before hands over as the last rotation says.
 ///
-/// A key that is being replaced does not count against the plan's cap, so rotating passes at the cap; rotating the same key
+/// A key that is being replaced does not count against the plan's cap, so rotating passes at the cap, but for only as many keys
+/// at once as the cap; rotating the same key
 /// again makes one key more, and does not.
 pub async fn rotate_key(app: &App, by: &Origin, id: KeyId, handover: Handover) -> Result<RotatedKey, Error> {
     let reach = by.may(Right::write(Resource::Keys))?;
@@ -56,8 +58,11 @@ pub async fn rotate_key(app: &App, by: &Origin, id: KeyId, handover: Handover) -
     }
     let project_id = old.owner.project().ok_or_else(|| Error::internal("a key without a project"))?;
     let owned = tx.owned_project(project_id).await?.ok_or_else(|| Error::internal("a key without a project"))?;
+    let at_once = handover.grace == Some(Duration::ZERO);
     if old.replaced_by.is_some() {
         allows_one_more(app, &mut tx, &owned, now).await?;
+    } else if !at_once {
+        lets_one_more_end(app, &mut tx, &owned, now).await?;
     }
     let secret = Secret::generate(owned.project.prefixes.of(old.environment), &*app.random)?;
     let new = Key {
@@ -72,7 +77,6 @@ pub async fn rotate_key(app: &App, by: &Origin, id: KeyId, handover: Handover) -
     };
     insert(&mut tx, &new, &secret, owned.account.no, OwnerNo::Project(owned.project.no)).await?;
 
-    let at_once = handover.grace == Some(Duration::ZERO);
     if !at_once && let Some(grace) = handover.grace {
         let end = now.after(grace);
         old.expires_at = Some(old.expires_at.map_or(end, |own| own.min(end)));
@@ -97,4 +101,16 @@ pub async fn rotate_key(app: &App, by: &Origin, id: KeyId, handover: Handover) -
     tx.append_audit(&audit(now, by, Action::CreateKey, new.id.0, account, detail)).await?;
     tx.commit().await?;
     Ok(RotatedKey { new: CreatedKey { key: new, secret }, old, grace_ends_at })
+}
+
+/// Refuses when as many keys of the project are being replaced as the plan allows it keys. They do not count against the cap, so a
+/// chain of rotations would otherwise make working keys without end.
+async fn lets_one_more_end(app: &App, tx: &mut WriteTx, owned: &OwnedProject, now: Time) -> Result<(), Error> {
+    let cap = app.plans.cap(&owned.account.plan);
+    if cap.number().is_none() || cap.allows_one_more(tx.ending_keys(owned.project.no, now).await?) {
+        return Ok(());
+    }
+    let detail = "As many keys of the project are being replaced and still work as its plan allows it keys. Revoke those \
+                  that nobody uses any more, or rotate with grace_seconds 0.";
+    Err(Error::with_detail(Code::KeyLimitReached, detail))
 }

@@ -165,6 +165,19 @@ impl WriteTx {
         number(&row, "counted")
     }
 
+    /// How many keys of a project are being replaced and may still be used at `now`.
+    pub async fn ending_keys(&mut self, project: u32, now: Time) -> Result<u64, StoreError> {
+        let row = sqlx::query(
+            "SELECT count(*) AS ending FROM keys
+             WHERE project = ? AND state <> 3 AND replaced_by IS NOT NULL AND (expires_at IS NULL OR expires_at > ?)",
+        )
+        .bind(i64::from(project))
+        .bind(now.millis())
+        .fetch_one(self.connection())
+        .await?;
+        number(&row, "ending")
+    }
+
     /// The personal access tokens of a user that are not revoked.
     pub async fn unrevoked_tokens(&mut self, user: u32) -> Result<Vec<StoredKey>, StoreError> {
         let rows = sqlx::query(select!("WHERE k.user = ? AND k.state <> 3"))

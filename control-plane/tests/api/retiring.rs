@@ -239,3 +239,25 @@ async fn of_too_many_sources_those_used_last_are_kept() {
         "{sources:?}"
     );
 }
+
+#[tokio::test]
+async fn a_chain_of_rotations_does_not_make_keys_beyond_twice_the_cap() {
+    let plane = ControlPlane::start().await;
+    let account = text(&plane.post("/v1/accounts", json!({ "name": "a", "plan": "free" })).await.json(), "id");
+    let prefixes = json!({ "live": "uk_live", "test": "uk_test" });
+    let project = plane.post("/v1/projects", json!({ "account_id": account, "name": "p", "prefixes": prefixes })).await;
+    let mut last = text(&plane.key(&text(&project.json(), "id"), "live", "k").await, "id");
+    let first = last.clone();
+    let rotate = async |key: &str, body: Value| plane.post(&format!("/v1/keys/{key}/rotate"), body).await;
+    for _ in 0..2 {
+        let answer = rotate(&last, json!({ "retire_when_idle_hours": 2160 })).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        last = text(&answer.json(), "id");
+    }
+    rotate(&last, json!({ "retire_when_idle_hours": 2160 })).await.problem(409, "key_limit_reached");
+    let answer = rotate(&last, json!({ "grace_seconds": 0 })).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "one ends as another begins: {answer:?}");
+    last = text(&answer.json(), "id");
+    plane.delete(&format!("/v1/keys/{first}")).await;
+    assert_eq!(rotate(&last, json!({})).await.status, StatusCode::CREATED);
+}
