@@ -28,6 +28,8 @@ mod jwt_callers;
 mod keys;
 #[path = "api/lists.rs"]
 mod lists;
+#[path = "api/matrix.rs"]
+mod matrix;
 #[path = "api/migration.rs"]
 mod migration;
 #[cfg(unix)]

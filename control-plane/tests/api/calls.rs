@@ -55,12 +55,16 @@ pub fn operations() -> Vec<Operation> {
 pub struct Tenant {
     pub account: String,
     pub project: String,
+    /// The user whose personal access tokens calls are about.
+    pub person: String,
 }
 
 impl Tenant {
     pub async fn make(plane: &ControlPlane) -> Self {
         let (account, project) = plane.project().await;
-        Self { account, project }
+        let mut made = Self { account, project, person: String::new() };
+        made.person = made.user(plane, "member").await;
+        made
     }
 
     /// A key of its own that nothing has happened to.
@@ -121,10 +125,7 @@ impl Call {
             "/v1/accounts/{id}" => tenant.account.clone(),
             "/v1/projects/{id}" => tenant.project.clone(),
             "/v1/users/{id}" => tenant.user(plane, "member").await,
-            "/v1/personal_access_tokens/{id}" => {
-                let user = tenant.user(plane, "member").await;
-                text(&tenant.token(plane, &user).await, "id")
-            }
+            "/v1/personal_access_tokens/{id}" => text(&tenant.token(plane, &tenant.person).await, "id"),
             path if path.starts_with("/v1/keys/{id}") => tenant.key(plane).await,
             "/v1/admin_keys/{id}" => {
                 text(&made(plane, "/v1/admin_keys", json!({ "name": "n", "access": "write" })).await, "id")
@@ -150,15 +151,21 @@ impl Call {
                 let email = format!("{}@example.com", unique(plane));
                 Some(json!({ "account_id": tenant.account, "email": email, "name": "n" }))
             }
-            "create_personal_access_token" => {
-                Some(json!({ "user_id": tenant.user(plane, "member").await, "name": "n" }))
-            }
             "create_admin_key" => Some(json!({ "name": "n", "access": "read" })),
+            "create_personal_access_token" => Some(json!({ "user_id": tenant.person, "name": "n" })),
             id if id.starts_with("update_") => Some(json!({ "name": unique(plane) })),
             "rotate_key" => Some(json!({})),
             id => panic!("say in calls.rs what the body of {id} is"),
         };
         Self { method: operation.method.clone(), path: operation.path.replace("{id}", &id), body }
+    }
+
+    /// Whether it names something that is this tenant's.
+    pub fn names(&self, tenant: &Tenant) -> bool {
+        let body = self.body.as_ref().map(ToString::to_string).unwrap_or_default();
+        let ids = [&tenant.account, &tenant.project, &tenant.person];
+        // `/v1/keys` has three parts, `/v1/keys/{id}` more.
+        self.path.split('/').count() > 3 || ids.iter().any(|id| body.contains(id.as_str()))
     }
 
     /// The request with these headers; a body is declared as JSON.

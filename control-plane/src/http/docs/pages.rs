@@ -9,6 +9,7 @@ pub const REFERENCE: &str = "api";
 /// The pages: name and text.
 pub const PAGES: &[(&str, &str)] = &[
     ("architecture", include_str!("../../../../docs/architecture.md")),
+    ("authorization", include_str!("../../../../docs/authorization.md")),
     ("errors", include_str!("../../../../docs/errors.md")),
     ("jwt", include_str!("../../../../docs/jwt.md")),
     ("operations", include_str!("../../../../docs/operations.md")),
