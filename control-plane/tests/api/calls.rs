@@ -104,7 +104,7 @@ async fn proxy_token(plane: &ControlPlane) -> String {
 }
 
 async fn revoke_later_proxy_tokens(plane: &ControlPlane) {
-    let tokens = plane.get("/v1/proxy_tokens").await.json();
+    let tokens = plane.get("/v1/proxy_tokens?limit=200").await.json();
     for token in tokens["data"].as_array().unwrap().iter().filter(|token| token["name"] != "first") {
         plane.delete(&format!("/v1/proxy_tokens/{}", text(token, "id"))).await;
     }
