@@ -12,6 +12,10 @@ pub enum Refusal {
     CredentialInvalid,
     /// More than one credential, even if they are equal or each is valid.
     MultipleCredentials,
+    /// A key that may be used from certain networks only, and the request comes from another address or from an unknown one.
+    AddressNotAllowed,
+    /// A key whose account is suspended.
+    AccountSuspended,
     /// This proxy has no complete key table yet.
     TableNotReady,
     /// The filter could not decide. A fault denies.
@@ -20,8 +24,15 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal, for tests and documentation.
-    pub const ALL: [Self; 5] =
-        [Self::CredentialMissing, Self::CredentialInvalid, Self::MultipleCredentials, Self::TableNotReady, Self::Fault];
+    pub const ALL: [Self; 7] = [
+        Self::CredentialMissing,
+        Self::CredentialInvalid,
+        Self::MultipleCredentials,
+        Self::AddressNotAllowed,
+        Self::AccountSuspended,
+        Self::TableNotReady,
+        Self::Fault,
+    ];
 
     /// The stable code, as in the problem body.
     #[must_use]
@@ -30,6 +41,8 @@ impl Refusal {
             Self::CredentialMissing => "credential_missing",
             Self::CredentialInvalid => "credential_invalid",
             Self::MultipleCredentials => "multiple_credentials",
+            Self::AddressNotAllowed => "address_not_allowed",
+            Self::AccountSuspended => "account_suspended",
             Self::TableNotReady => "table_not_ready",
             Self::Fault => "filter_fault",
         }
@@ -41,16 +54,18 @@ impl Refusal {
         match self {
             Self::CredentialMissing | Self::CredentialInvalid => 401,
             Self::MultipleCredentials => 400,
+            Self::AddressNotAllowed | Self::AccountSuspended => 403,
             Self::TableNotReady | Self::Fault => 503,
         }
     }
 
-    /// The gRPC status (16 unauthenticated, 3 invalid argument, 14 unavailable).
+    /// The gRPC status (16 unauthenticated, 3 invalid argument, 7 permission denied, 14 unavailable).
     #[must_use]
     pub const fn grpc_status(self) -> i32 {
         match self {
             Self::CredentialMissing | Self::CredentialInvalid => 16,
             Self::MultipleCredentials => 3,
+            Self::AddressNotAllowed | Self::AccountSuspended => 7,
             Self::TableNotReady | Self::Fault => 14,
         }
     }
@@ -62,6 +77,8 @@ impl Refusal {
             Self::CredentialMissing => "API key required",
             Self::CredentialInvalid => "API key not accepted",
             Self::MultipleCredentials => "More than one credential",
+            Self::AddressNotAllowed => "Address not allowed",
+            Self::AccountSuspended => "Account suspended",
             Self::TableNotReady => "Not ready yet",
             Self::Fault => "Could not be decided",
         }
@@ -78,6 +95,12 @@ impl Refusal {
                 "The API key is not valid. Check that it was copied whole and has not been revoked or expired."
             }
             Self::MultipleCredentials => "The request carries more than one API key. Send exactly one.",
+            Self::AddressNotAllowed => {
+                "The API key may be used from certain networks only, and this request comes from another address."
+            }
+            Self::AccountSuspended => {
+                "The account of this API key is suspended. Whoever runs this API can say why, and lift it."
+            }
             Self::TableNotReady => "This proxy is still loading its keys. Try again in a moment.",
             Self::Fault => "The request could not be checked, so it was refused. Try again in a moment.",
         }
@@ -110,11 +133,15 @@ pub enum Reason {
     NotReady = 9,
     /// A fault of the filter or its host.
     Fault = 10,
+    /// The key may not be used from this address, or the proxy does not know the address.
+    Network = 11,
+    /// The key's account is suspended.
+    Suspended = 12,
 }
 
 impl Reason {
     /// Every reason, in the order of the numbers.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Allowed,
         Self::Missing,
         Self::Multiple,
@@ -126,6 +153,8 @@ impl Reason {
         Self::Unsupported,
         Self::NotReady,
         Self::Fault,
+        Self::Network,
+        Self::Suspended,
     ];
 
     /// The name in metrics, usage and logs.
@@ -143,6 +172,8 @@ impl Reason {
             Self::Unsupported => "unsupported",
             Self::NotReady => "not_ready",
             Self::Fault => "fault",
+            Self::Network => "network",
+            Self::Suspended => "suspended",
         }
     }
 
@@ -162,6 +193,8 @@ impl Reason {
             Self::Malformed | Self::Unknown | Self::Revoked | Self::Disabled | Self::Expired | Self::Unsupported => {
                 Some(Refusal::CredentialInvalid)
             }
+            Self::Network => Some(Refusal::AddressNotAllowed),
+            Self::Suspended => Some(Refusal::AccountSuspended),
             Self::NotReady => Some(Refusal::TableNotReady),
             Self::Fault => Some(Refusal::Fault),
         }
@@ -177,7 +210,7 @@ mod tests {
         for reason in Reason::ALL {
             assert_eq!(Reason::from_number(reason as u8), Some(reason));
         }
-        assert_eq!(Reason::from_number(11), None);
+        assert_eq!(Reason::from_number(13), None);
     }
 
     #[test]

@@ -242,13 +242,12 @@ proptest! {
     #[test]
     fn every_usage_batch_reads_back(
         sequence in 1_u64..,
-        counts in proptest::collection::vec((any::<[u8; 16]>(), any::<u64>(), proptest::collection::vec((0_u8..11, any::<u32>()), 0..11)), 0..20),
+        counts in proptest::collection::vec((any::<[u8; 16]>(), any::<u64>(), proptest::collection::vec((proptest::sample::select(Reason::ALL.to_vec()), any::<u32>()), 0..20)), 0..20),
         sources in proptest::collection::vec((any::<[u8; 16]>(), proptest::collection::vec((any::<[u8; 16]>(), any::<u32>(), any::<u64>()), 0..20)), 0..20),
     ) {
         let mut writer = UsageWriter::new(EPOCH, sequence);
         let mut expected = UsageBatch { worker: EPOCH, sequence, records: Vec::new(), sources: Vec::new() };
         for (key, last_seen, counts) in counts {
-            let counts: Vec<_> = counts.into_iter().map(|(reason, count)| (Reason::from_number(reason).unwrap(), count)).collect();
             prop_assert!(writer.push(Id(key), last_seen, counts.iter().copied()));
             expected.records.push(UsageRecord { key: Id(key), last_seen, counts });
         }

@@ -244,9 +244,8 @@ pub fn http_call(cluster: &[u8], headers: &[(&[u8], &[u8])], body: &[u8], timeou
     done(status).map(|()| token)
 }
 
-/// Answers the request of the effective context.
-pub fn send_local_response(status: u16, headers: &[(&[u8], &[u8])], body: &[u8], details: &[u8], grpc: i32) -> Call {
-    let headers = write_block(headers);
+/// Answers the request of the effective context. `headers` is a block that `write_block` made.
+pub fn send_local_response(status: u16, headers: &[u8], body: &[u8], details: &[u8], grpc: i32) -> Call {
     // SAFETY: the host reads all parts during the call.
     done(unsafe {
         proxy_send_local_response(

@@ -6,11 +6,13 @@
 use crate::abi::{self, Action, MapType};
 use keyplane_contract::code::Reason;
 use keyplane_contract::header;
+use keyplane_filter_engine::address;
 use keyplane_filter_engine::credential::Credential;
-use keyplane_filter_engine::decision::{Principal, UsedKey, Verdict, decide};
+use keyplane_filter_engine::decision::{Circumstances, Principal, UsedKey, Verdict, decide};
 use keyplane_filter_engine::headers::{HeaderBlock, is_owned};
-use keyplane_filter_engine::refusal;
+use keyplane_filter_engine::refusal::Answers;
 use keyplane_filter_engine::table::Table;
+use std::net::Ipv6Addr;
 
 /// What became of a request: the reason, and the key if one was recognised.
 pub struct Outcome {
@@ -22,6 +24,25 @@ impl Outcome {
     const fn of(reason: Reason) -> Self {
         Self { reason, key: None }
     }
+}
+
+/// The request of the effective context, as the host tells it.
+struct Effective;
+
+impl Circumstances for Effective {
+    fn now(&self) -> u64 {
+        // A clock that does not answer makes every key that can expire expired.
+        abi::now_milliseconds().unwrap_or(u64::MAX)
+    }
+
+    fn source(&self) -> Option<Ipv6Addr> {
+        source()
+    }
+}
+
+/// Address of the caller of the effective context, as Envoy has it after `X-Forwarded-For` was evaluated; `None` when it is unknown.
+pub fn source() -> Option<Ipv6Addr> {
+    address::parse(&abi::property(b"source\0address").ok()?)
 }
 
 /// Decides the request of the effective context and changes its headers. Answers nothing and lets nothing go on: that
@@ -39,9 +60,7 @@ pub fn handle(table: Option<&Table>, forward_credential: bool) -> Outcome {
             credential = credential.with_header(name, value);
         }
     }
-    // A clock that does not answer makes every key that can expire expired.
-    let now = || abi::now_milliseconds().unwrap_or(u64::MAX);
-    match decide(&credential, table, now) {
+    match decide(&credential, table, &Effective) {
         Verdict::Refuse { reason, key } => Outcome { reason, key },
         Verdict::Allow(principal) => {
             let passed_on = strip(&credential, forward_credential).and_then(|()| identify(&principal));
@@ -79,14 +98,12 @@ fn identify(principal: &Principal<'_>) -> abi::Call {
 
 /// Answers the request of the effective context with the refusal of `reason`. It stays paused whatever the host says, so a refusal that
 /// could not be sent does not let the request pass.
-pub fn refuse(reason: Reason) -> Action {
-    if let Some(answer) = refusal::answer(reason) {
-        let headers: Vec<(&[u8], &[u8])> =
-            answer.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+pub fn refuse(answers: &Answers, reason: Reason) -> Action {
+    if let Some(answer) = answers.of(reason) {
         let details = ["keyplane_", reason.name()].concat();
         let body = answer.body.as_bytes();
         // The host makes a gRPC answer of it for callers that speak gRPC.
-        let _ = abi::send_local_response(answer.status, &headers, body, details.as_bytes(), answer.grpc_status);
+        let _ = abi::send_local_response(answer.status, &answer.headers, body, details.as_bytes(), answer.grpc_status);
     }
     Action::Pause
 }

@@ -9,7 +9,7 @@ use keyplane_contract::header;
 use keyplane_contract::id::Id;
 use keyplane_contract::sync::MAX_BYTES;
 use keyplane_filter_engine::config::Config;
-use keyplane_filter_engine::sources::parse_address;
+use keyplane_filter_engine::refusal::Answers;
 use keyplane_filter_engine::sync::{Poll, PollAnswer, Progress, Sync, SyncFault};
 use keyplane_filter_engine::usage::Usage;
 use std::collections::VecDeque;
@@ -35,6 +35,7 @@ struct Held {
 pub struct Root {
     context: u32,
     config: Config,
+    answers: Answers,
     authorization: Vec<u8>,
     proxy: Vec<u8>,
     worker: Id,
@@ -76,6 +77,7 @@ impl Root {
         abi::set_tick_period(FAST_TICK_MILLISECONDS).map_err(|_| "the host gives no timer")?;
         let root = Self {
             context,
+            answers: Answers::new(&config.answers),
             authorization: [b"Bearer ", token.as_slice()].concat(),
             proxy: proxy_name(),
             worker: Id(*worker),
@@ -110,11 +112,15 @@ impl Root {
             return Action::Pause;
         }
         self.count(&outcome);
-        if outcome.reason == Reason::Allowed { Action::Continue } else { request::refuse(outcome.reason) }
+        if outcome.reason == Reason::Allowed { Action::Continue } else { self.refuse(outcome.reason) }
     }
 
     fn handle(&self) -> Outcome {
         request::handle(self.sync.table(), self.config.forward_credential)
+    }
+
+    fn refuse(&self, reason: Reason) -> Action {
+        request::refuse(&self.answers, reason)
     }
 
     /// Whether the request may wait for the first table.
@@ -137,8 +143,7 @@ impl Root {
             self.usage.count(key.id, outcome.reason, self.now);
             // Asking the host takes time, so only for the few keys that are being replaced.
             if key.reports_sources {
-                let address = parse_address(&abi::property(b"source\0address").unwrap_or_default());
-                self.usage.count_source(key.id, address, self.now);
+                self.usage.count_source(key.id, request::source(), self.now);
             }
         }
     }
@@ -156,7 +161,7 @@ impl Root {
             let outcome = self.handle();
             self.count(&outcome);
             if outcome.reason != Reason::Allowed || abi::continue_request().is_err() {
-                let _ = request::refuse(if outcome.reason == Reason::Allowed { Reason::Fault } else { outcome.reason });
+                self.refuse(if outcome.reason == Reason::Allowed { Reason::Fault } else { outcome.reason });
             }
         }
         let _ = abi::set_effective_context(self.context);

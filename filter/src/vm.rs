@@ -6,6 +6,8 @@
 use crate::abi::{self, Action};
 use crate::root::Root;
 use keyplane_contract::code::Reason;
+use keyplane_filter_engine::answers::OwnAnswers;
+use keyplane_filter_engine::refusal::Answers;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -88,7 +90,7 @@ pub fn request_headers(context: u32) -> Action {
     })
     .flatten()
     // A request of no configuration that this VM knows: a fault denies.
-    .unwrap_or_else(|| crate::request::refuse(Reason::Fault))
+    .unwrap_or_else(|| crate::request::refuse(&Answers::new(&OwnAnswers::default()), Reason::Fault))
 }
 
 pub fn call_answered(root: u32, token: u32, header_count: usize, body_size: usize) {

@@ -3,11 +3,13 @@
 
 mod filter {
     mod abi_numbers;
+    mod answers;
     mod bench;
     mod control_plane;
     mod credentials;
     mod hold;
     mod host;
+    mod restrictions;
     mod start;
     mod sweep;
     mod sync;

@@ -5,6 +5,7 @@ mod flows {
     mod connection;
     mod fixture;
 
+    mod answers;
     mod changes;
     mod command_line;
     mod crash;
@@ -13,6 +14,7 @@ mod flows {
     mod outage;
     mod products;
     mod readme;
+    mod restrictions;
     mod revocation;
     mod schemathesis;
     mod sdk;

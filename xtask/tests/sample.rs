@@ -14,6 +14,7 @@ fn envoy_accepts_the_sample_and_refuses_an_unknown_setting_by_name() {
         proxy_token: "kp_proxy_for_validation".to_owned().into(),
         plugin: Stack::usual_plugin(),
         workers: 1,
+        trusted_hops: 0,
         proxy_port: 1,
         admin_port: 2,
         sync_port: 3,

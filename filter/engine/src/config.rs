@@ -3,6 +3,7 @@
 //! An unknown field is refused, never ignored: a misspelt restriction must not become no restriction. Errors name the field by its path.
 //! No secret belongs here, because Envoy shows the configuration in its config dump: the proxy token comes from the environment.
 
+use crate::answers::OwnAnswers;
 use serde::Deserialize;
 use std::fmt;
 
@@ -18,6 +19,9 @@ pub struct Config {
     /// Whether the upstream gets the credential too. Off unless the upstream checks keys itself.
     #[serde(default)]
     pub forward_credential: bool,
+    /// What refused callers get instead of the usual problem.
+    #[serde(default)]
+    pub answers: OwnAnswers,
 }
 
 /// How to reach the control plane's sync listener.
@@ -76,7 +80,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    fn new(path: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(path: &str, message: impl Into<String>) -> Self {
         Self { path: path.to_owned(), message: message.into() }
     }
 }
@@ -117,11 +121,12 @@ impl Config {
         in_range("control_plane.wait_seconds", *wait_seconds, 1, 55)?;
         in_range("control_plane.retry_milliseconds", *retry_milliseconds, 10, 60_000)?;
         in_range("hold.milliseconds", self.hold.milliseconds, 0, 60_000)?;
-        in_range("hold.requests", self.hold.requests, 0, 65_536)
+        in_range("hold.requests", self.hold.requests, 0, 65_536)?;
+        self.answers.check()
     }
 }
 
-fn in_range(path: &str, value: u32, least: u32, most: u32) -> Result<(), ConfigError> {
+pub(crate) fn in_range(path: &str, value: u32, least: u32, most: u32) -> Result<(), ConfigError> {
     if (least..=most).contains(&value) {
         Ok(())
     } else {
@@ -144,6 +149,7 @@ mod tests {
         assert_eq!(config.control_plane.wait_seconds, 25);
         assert_eq!(config.hold, Hold { milliseconds: 5_000, requests: 1_024 });
         assert!(!config.forward_credential);
+        assert_eq!(config.answers, OwnAnswers::default());
     }
 
     #[test]

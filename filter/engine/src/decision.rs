@@ -6,7 +6,9 @@ use crate::table::{Entry, Table};
 use keyplane_contract::code::Reason;
 use keyplane_contract::digest::Digest;
 use keyplane_contract::id::Id;
+use keyplane_contract::network::any_contains;
 use keyplane_contract::sync::{Environment, KeyState};
+use std::net::Ipv6Addr;
 
 /// Who a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,9 +66,21 @@ impl Principal<'_> {
     }
 }
 
-/// Decides a request. `table` is `None` while no complete one is there; `now` tells milliseconds since 1970 UTC and is only asked for
-/// keys that expire, because asking the host takes time.
-pub fn decide<'t>(credential: &Credential<'_>, table: Option<&'t Table>, now: impl FnOnce() -> u64) -> Verdict<'t> {
+/// What the host knows about a request beside its headers. Asking takes time, so each is asked only for keys that depend on it.
+pub trait Circumstances {
+    /// Milliseconds since 1970 UTC; for keys that expire.
+    fn now(&self) -> u64;
+
+    /// The caller's address as the proxy trusts it, IPv4 mapped into IPv6; `None` when it is unknown. For keys with networks.
+    fn source(&self) -> Option<Ipv6Addr>;
+}
+
+/// Decides a request. `table` is `None` while no complete one is there.
+pub fn decide<'t>(
+    credential: &Credential<'_>,
+    table: Option<&'t Table>,
+    circumstances: &impl Circumstances,
+) -> Verdict<'t> {
     let secret = match credential {
         Credential::Missing => return Verdict::refuse(Reason::Missing),
         Credential::Multiple => return Verdict::refuse(Reason::Multiple),
@@ -75,7 +89,7 @@ pub fn decide<'t>(credential: &Credential<'_>, table: Option<&'t Table>, now: im
     };
     let Some(table) = table else { return Verdict::refuse(Reason::NotReady) };
     let Some(entry) = table.keys.get(&Digest::of(secret)) else { return Verdict::refuse(Reason::Unknown) };
-    match check(entry, table, now) {
+    match check(entry, table, circumstances) {
         Ok(principal) => Verdict::Allow(principal),
         Err(reason) => {
             let key = UsedKey { id: entry.id(), reports_sources: entry.reports_sources() };
@@ -84,21 +98,39 @@ pub fn decide<'t>(credential: &Credential<'_>, table: Option<&'t Table>, now: im
     }
 }
 
-fn check<'t>(entry: &Entry, table: &'t Table, now: impl FnOnce() -> u64) -> Result<Principal<'t>, Reason> {
+/// What refuses is told in this order: first what ends the key itself, which looks like an unknown key to the caller; then, once it is
+/// known who calls, what only restricts it.
+fn check<'t>(entry: &Entry, table: &'t Table, circumstances: &impl Circumstances) -> Result<Principal<'t>, Reason> {
     match entry.state() {
         Some(KeyState::Active) => {}
         Some(KeyState::Disabled) => return Err(Reason::Disabled),
         Some(KeyState::Revoked) => return Err(Reason::Revoked),
         None => return Err(Reason::Unsupported),
     }
-    if entry.expires_at().is_some_and(|at| now() >= at) {
+    if entry.expires_at().is_some_and(|at| circumstances.now() >= at) {
         return Err(Reason::Expired);
     }
-    principal(entry, table).ok_or(Reason::Fault)
+    let Rows { principal, networks, suspended } = rows(entry, table).ok_or(Reason::Fault)?;
+    if !networks.is_empty() && !circumstances.source().is_some_and(|source| any_contains(networks, source.into())) {
+        return Err(Reason::Network);
+    }
+    if suspended {
+        return Err(Reason::Suspended);
+    }
+    Ok(principal)
+}
+
+/// What the rows that a key refers to say of it.
+struct Rows<'t> {
+    principal: Principal<'t>,
+    /// Networks that may use the key, as on the wire; empty for all.
+    networks: &'t [u8],
+    /// Whether the account is suspended.
+    suspended: bool,
 }
 
 /// The rows that the key refers to; `None` while one of them has not arrived.
-fn principal<'t>(entry: &Entry, table: &'t Table) -> Option<Principal<'t>> {
+fn rows<'t>(entry: &Entry, table: &'t Table) -> Option<Rows<'t>> {
     let owners = &table.owners;
     let project = match entry.project() {
         0 => None,
@@ -109,11 +141,11 @@ fn principal<'t>(entry: &Entry, table: &'t Table) -> Option<Principal<'t>> {
         no => Some(owners.user(no)?),
     };
     let account = owners.account(project.or(user)?.account)?;
-    let scopes = match entry.policy() {
-        0 => "",
-        no => &owners.policy(no)?.scopes,
+    let (scopes, networks): (&str, &[u8]) = match entry.policy() {
+        0 => ("", &[]),
+        no => owners.policy(no).map(|policy| (&*policy.scopes, &*policy.networks))?,
     };
-    Some(Principal {
+    let principal = Principal {
         key: entry.id(),
         account: account.id,
         project: project.map(|project| project.id),
@@ -121,16 +153,44 @@ fn principal<'t>(entry: &Entry, table: &'t Table) -> Option<Principal<'t>> {
         environment: entry.environment(),
         scopes,
         reports_sources: entry.reports_sources(),
-    })
+    };
+    Some(Rows { principal, networks, suspended: account.suspended })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::credential::Source;
+    use keyplane_contract::network::Network;
     use keyplane_contract::sync::{Account, Key, Policy, Project, Record};
+    use proptest::prelude::*;
+    use std::cell::Cell;
+    use std::net::{IpAddr, Ipv4Addr};
 
     const NOW: u64 = 1_700_000_000_000;
+
+    /// Who calls, and whether anyone asked.
+    struct From {
+        source: Option<Ipv6Addr>,
+        asked: Cell<bool>,
+    }
+
+    impl From {
+        fn new(address: &str) -> Self {
+            Self { source: crate::address::parse(address.as_bytes()), asked: Cell::new(false) }
+        }
+    }
+
+    impl Circumstances for From {
+        fn now(&self) -> u64 {
+            NOW
+        }
+
+        fn source(&self) -> Option<Ipv6Addr> {
+            self.asked.set(true);
+            self.source
+        }
+    }
 
     fn key(secret: &str) -> Key {
         Key {
@@ -147,24 +207,36 @@ mod tests {
         }
     }
 
-    fn table(key: Key) -> Table {
+    fn table_with(key: Key, networks: &[u8], suspended: bool) -> Table {
         let mut table = Table::new(Id([9; 16]), 3);
         let rows = [
-            Record::Account(Account { revision: 1, id: Id([2; 16]), no: 1, suspended: false }),
+            Record::Account(Account { revision: 1, id: Id([2; 16]), no: 1, suspended }),
             Record::Project(Project { revision: 2, id: Id([3; 16]), no: 1, account: 1 }),
-            Record::Policy(Policy { revision: 3, no: 5, scopes: "read write", networks: &[] }),
+            Record::Policy(Policy { revision: 3, no: 5, scopes: "read write", networks }),
             Record::Key(key),
         ];
         assert!(rows.iter().all(|row| table.apply(row)));
         table
     }
 
-    fn reason(secret: &str, table: &Table) -> Reason {
-        let credential = Credential::Presented { secret: secret.as_bytes(), source: Source::Bearer };
-        match decide(&credential, Some(table), || NOW) {
+    fn table(key: Key) -> Table {
+        table_with(key, &[], false)
+    }
+
+    fn reason_from(from: &From, table: &Table) -> Reason {
+        let credential = Credential::Presented { secret: b"secret", source: Source::Bearer };
+        match decide(&credential, Some(table), from) {
             Verdict::Allow(_) => Reason::Allowed,
             Verdict::Refuse { reason, .. } => reason,
         }
+    }
+
+    fn networks(texts: &[&str]) -> Vec<u8> {
+        let network = |text: &&str| {
+            let (address, prefix) = text.split_once('/').unwrap();
+            Network::new(address.parse().unwrap(), prefix.parse().unwrap()).unwrap().to_bytes()
+        };
+        texts.iter().flat_map(network).collect()
     }
 
     #[test]
@@ -180,12 +252,12 @@ mod tests {
             scopes: "read write",
             reports_sources: false,
         };
-        assert_eq!(decide(&credential, Some(&table), || NOW), Verdict::Allow(expected));
+        assert_eq!(decide(&credential, Some(&table), &From::new("")), Verdict::Allow(expected));
     }
 
     #[test]
     fn each_state_that_refuses_has_its_reason() {
-        let refused = |key: Key| reason("secret", &table(key));
+        let refused = |key: Key| reason_from(&From::new(""), &table(key));
         let good = key("secret");
         assert_eq!(refused(good), Reason::Allowed);
         assert_eq!(refused(key("another")), Reason::Unknown);
@@ -204,7 +276,98 @@ mod tests {
     #[test]
     fn without_a_table_only_a_bad_request_is_decided() {
         let credential = Credential::Presented { secret: b"secret", source: Source::Bearer };
-        assert_eq!(decide(&credential, None, || NOW), Verdict::refuse(Reason::NotReady));
-        assert_eq!(decide(&Credential::Missing, None, || NOW), Verdict::refuse(Reason::Missing));
+        let nobody = From::new("");
+        assert_eq!(decide(&credential, None, &nobody), Verdict::refuse(Reason::NotReady));
+        assert_eq!(decide(&Credential::Missing, None, &nobody), Verdict::refuse(Reason::Missing));
+    }
+
+    #[test]
+    fn a_key_with_networks_is_allowed_from_them_alone() {
+        let nets = networks(&["192.0.2.0/24", "2001:db8::/32", "203.0.113.9/32"]);
+        let table = table_with(Key { policy: 5, ..key("secret") }, &nets, false);
+        for inside in
+            ["192.0.2.7:1", "192.0.2.255:65535", "[::ffff:192.0.2.7]:1", "[2001:db8:1::1]:443", "203.0.113.9:1"]
+        {
+            assert_eq!(reason_from(&From::new(inside), &table), Reason::Allowed, "{inside}");
+        }
+        for outside in [
+            "192.0.3.7:1",
+            "[2001:db9::1]:1",
+            "203.0.113.8:1",
+            // Not the IPv4 address, though its last bytes are the same.
+            "[::192.0.2.7]:1",
+            // No address at all, or none that can be read.
+            "",
+            "/run/app.sock",
+            "envoy://internal/1",
+            "192.0.2.7",
+            "192.0.2.7, 192.0.2.7:1",
+        ] {
+            assert_eq!(reason_from(&From::new(outside), &table), Reason::Network, "{outside}");
+        }
+    }
+
+    #[test]
+    fn only_a_key_with_networks_asks_for_the_address() {
+        let from = From::new("192.0.2.7:1");
+        assert_eq!(reason_from(&from, &table(Key { policy: 5, ..key("secret") })), Reason::Allowed);
+        assert!(!from.asked.get());
+        let table = table_with(Key { policy: 5, ..key("secret") }, &networks(&["192.0.2.0/24"]), false);
+        assert_eq!(reason_from(&from, &table), Reason::Allowed);
+        assert!(from.asked.get());
+    }
+
+    #[test]
+    fn bytes_that_are_no_networks_let_nobody_in() {
+        // A prefix of 200 bits, and bits behind the prefix.
+        for broken in [[200_u8; Policy::NETWORK_LEN], [8; Policy::NETWORK_LEN]] {
+            let table = table_with(Key { policy: 5, ..key("secret") }, &broken, false);
+            assert_eq!(reason_from(&From::new("192.0.2.7:1"), &table), Reason::Network);
+        }
+    }
+
+    #[test]
+    fn a_suspended_account_stops_its_keys_after_all_else_about_them() {
+        let good = key("secret");
+        let nets = networks(&["192.0.2.0/24"]);
+        let (inside, outside) = (From::new("192.0.2.7:1"), From::new("198.51.100.7:1"));
+        let refused = |from: &From, key: Key| reason_from(from, &table_with(key, &nets, true));
+        assert_eq!(refused(&inside, good), Reason::Suspended);
+        assert_eq!(refused(&inside, Key { policy: 5, ..good }), Reason::Suspended);
+        assert_eq!(refused(&outside, Key { policy: 5, ..good }), Reason::Network);
+        assert_eq!(refused(&outside, Key { policy: 5, state: KeyState::Revoked, ..good }), Reason::Revoked);
+        assert_eq!(refused(&outside, Key { policy: 5, expires_at: NOW, ..good }), Reason::Expired);
+        assert_eq!(refused(&outside, key("another")), Reason::Unknown);
+    }
+
+    #[test]
+    fn suspending_and_resuming_an_account_is_one_row() {
+        let mut table = table(key("secret"));
+        for (revision, suspended) in [(5, true), (6, false)] {
+            assert!(table.apply(&Record::Account(Account { revision, id: Id([2; 16]), no: 1, suspended })));
+            let expected = if suspended { Reason::Suspended } else { Reason::Allowed };
+            assert_eq!(reason_from(&From::new(""), &table), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn networks_decide_as_their_bits_do(
+            nets in proptest::collection::vec((any::<u32>(), 0_u8..=32), 1..6),
+            near: usize, noise: u32, shift in 0_u32..32,
+        ) {
+            let mask = |prefix: u8| u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
+            // An address close to one of the networks, so that both answers are common.
+            let address = nets[near % nets.len()].0 ^ noise.checked_shr(shift).unwrap_or(0);
+            let expected = nets.iter().any(|(net, prefix)| (net ^ address) & mask(*prefix) == 0);
+            let bytes: Vec<u8> = nets.iter().flat_map(|(net, prefix)| {
+                let net = IpAddr::V4(Ipv4Addr::from_bits(net & mask(*prefix)));
+                Network::new(net, *prefix).unwrap().to_bytes()
+            }).collect();
+            let table = table_with(Key { policy: 5, ..key("secret") }, &bytes, false);
+            let from = From::new(&format!("{}:1", Ipv4Addr::from_bits(address)));
+            let expected = if expected { Reason::Allowed } else { Reason::Network };
+            prop_assert_eq!(reason_from(&from, &table), expected);
+        }
     }
 }

@@ -4,6 +4,8 @@
 //! do comes out as values. So everything can be tested by value, and a second adapter (an Envoy dynamic module) can stand
 //! on the same engine.
 //!
+//! * [`address`]: the caller's address, as the host tells it
+//! * [`answers`]: the operator's own answers to refused requests
 //! * [`config`]: the plugin configuration, parsed and checked whole at configure time
 //! * [`credential`]: finding exactly one credential in the request headers
 //! * [`headers`]: reading the host's header block; which headers Keyplane owns
@@ -16,6 +18,8 @@
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+pub mod address;
+pub mod answers;
 pub mod config;
 pub mod credential;
 pub mod decision;

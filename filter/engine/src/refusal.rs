@@ -1,5 +1,9 @@
-//! The answer that a refused caller gets: an RFC 9457 problem, with the challenge that RFC 9110 wants on a 401.
+//! The answer that a refused caller gets: an RFC 9457 problem, or the operator's own; with the challenge that RFC 9110 wants on a 401.
+//!
+//! All of them are made once, when the filter is configured: a request only picks one.
 
+use crate::answers::{OwnAnswer, OwnAnswers};
+use crate::headers::write_block;
 use keyplane_contract::code::{Reason, Refusal};
 
 /// A whole answer, ready for the host.
@@ -7,75 +11,154 @@ use keyplane_contract::code::{Reason, Refusal};
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
-    /// gRPC status, for callers that speak gRPC.
+    /// gRPC status, for callers that speak gRPC. It is the refusal's own, whatever the operator's answer is to others.
     pub grpc_status: i32,
-    /// Headers besides those that the host adds itself.
-    pub headers: Vec<(&'static str, &'static str)>,
-    /// `application/problem+json`.
+    /// Headers besides those that the host adds itself, as a block of [`crate::headers`].
+    pub headers: Vec<u8>,
+    /// The body.
     pub body: String,
 }
 
 /// Where each code is explained; the code follows.
 pub const ERROR_PAGES: &str = "https://keyplane.dev/errors/";
 
-/// The answer for `reason`; `None` when the request is allowed.
-#[must_use]
-pub fn answer(reason: Reason) -> Option<Answer> {
-    let refusal = reason.refusal()?;
-    let mut headers = vec![("content-type", "application/problem+json"), ("cache-control", "no-store")];
-    match refusal {
-        // RFC 6750, 3: a request without any credential gets no error code.
-        Refusal::CredentialMissing => headers.push(("www-authenticate", r#"Bearer realm="keyplane""#)),
-        Refusal::CredentialInvalid => {
-            headers.push(("www-authenticate", r#"Bearer realm="keyplane", error="invalid_token""#));
-        }
-        Refusal::MultipleCredentials => {
-            headers.push(("www-authenticate", r#"Bearer realm="keyplane", error="invalid_request""#));
-        }
-        Refusal::TableNotReady | Refusal::Fault => headers.push(("retry-after", "1")),
+/// The answers to all refusals.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answers([Answer; Refusal::ALL.len()]);
+
+impl Answers {
+    /// Makes them, with the operator's own where there are any.
+    #[must_use]
+    pub fn new(own: &OwnAnswers) -> Self {
+        Self(Refusal::ALL.map(|refusal| answer(refusal, own.find(refusal))))
     }
+
+    /// The answer for `reason`; `None` when the request is allowed.
+    #[must_use]
+    pub fn of(&self, reason: Reason) -> Option<&Answer> {
+        // A test holds the order of `ALL` against the numbers.
+        self.0.get(reason.refusal()? as usize)
+    }
+}
+
+fn answer(refusal: Refusal, own: Option<&OwnAnswer>) -> Answer {
+    let status = own.and_then(OwnAnswer::status).unwrap_or(refusal.status());
+    let (content_type, body) = match own.and_then(OwnAnswer::content) {
+        Some((content_type, body)) => (content_type, body.to_owned()),
+        None => ("application/problem+json", problem(refusal, status)),
+    };
+    let mut headers = vec![("content-type", content_type), ("cache-control", "no-store")];
+    let challenge = match refusal {
+        // RFC 6750, 3: a request without any credential gets no error code.
+        Refusal::CredentialMissing => Some(r#"Bearer realm="keyplane""#),
+        Refusal::CredentialInvalid => Some(r#"Bearer realm="keyplane", error="invalid_token""#),
+        Refusal::MultipleCredentials => Some(r#"Bearer realm="keyplane", error="invalid_request""#),
+        // RFC 9110, 15.5.2: a 401 needs one, even if only the operator makes it a 401.
+        _ => (status == 401).then_some(r#"Bearer realm="keyplane""#),
+    };
+    headers.extend(challenge.map(|challenge| ("www-authenticate", challenge)));
+    if matches!(refusal, Refusal::TableNotReady | Refusal::Fault) {
+        headers.push(("retry-after", "1"));
+    }
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    Answer { status, grpc_status: refusal.grpc_status(), headers: write_block(&headers), body }
+}
+
+fn problem(refusal: Refusal, status: u16) -> String {
     let code = refusal.code();
-    // All five texts are our own and need no escaping; a test parses each body.
-    let body = format!(
-        r#"{{"type":"{ERROR_PAGES}{code}","title":"{}","status":{},"code":"{code}","detail":"{}"}}"#,
+    // All texts are our own and need no escaping; a test parses each body.
+    format!(
+        r#"{{"type":"{ERROR_PAGES}{code}","title":"{}","status":{status},"code":"{code}","detail":"{}"}}"#,
         refusal.title(),
-        refusal.status(),
         refusal.detail(),
-    );
-    Some(Answer { status: refusal.status(), grpc_status: refusal.grpc_status(), headers, body })
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
+    use crate::headers::HeaderBlock;
+
+    fn answers(own: &str) -> Answers {
+        let json = format!(r#"{{"control_plane": {{"cluster": "keyplane"}}, "answers": {own}}}"#);
+        Answers::new(&Config::parse(json.as_bytes()).unwrap().answers)
+    }
+
+    fn usual() -> Answers {
+        Answers::new(&OwnAnswers::default())
+    }
+
+    fn header(answer: &Answer, name: &str) -> Option<String> {
+        let mut headers = HeaderBlock::parse(&answer.headers).unwrap();
+        headers
+            .find(|(found, _)| *found == name.as_bytes())
+            .map(|(_, value)| String::from_utf8(value.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn every_refusal_has_its_own_answer() {
+        for (number, refusal) in Refusal::ALL.into_iter().enumerate() {
+            assert_eq!(refusal as usize, number);
+        }
+        for reason in Reason::ALL {
+            assert_eq!(usual().of(reason).is_none(), reason == Reason::Allowed);
+        }
+    }
 
     #[test]
     fn every_body_is_a_problem_with_its_code() {
-        for refusal in Refusal::ALL {
-            let reason = Reason::ALL.into_iter().find(|reason| reason.refusal() == Some(refusal)).unwrap();
-            let answer = answer(reason).unwrap();
-            let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
-            assert_eq!(body["code"], refusal.code());
-            assert_eq!(body["status"], refusal.status());
-            assert_eq!(body["type"], format!("{ERROR_PAGES}{}", refusal.code()));
+        for reason in Reason::ALL {
+            let Some(refusal) = reason.refusal() else { continue };
+            let (answers, other) = (usual(), answers(r#"{"*": {"status": 499}}"#));
+            for (answer, status) in [(answers.of(reason), refusal.status()), (other.of(reason), 499)] {
+                let answer = answer.unwrap();
+                let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+                assert_eq!(body["code"], refusal.code());
+                assert_eq!((body["status"].as_u64(), answer.status), (Some(u64::from(status)), status));
+                assert_eq!(body["type"], format!("{ERROR_PAGES}{}", refusal.code()));
+                assert_eq!(header(answer, "content-type").as_deref(), Some("application/problem+json"));
+            }
         }
     }
 
     #[test]
     fn unknown_revoked_disabled_and_expired_keys_look_alike() {
-        let unknown = answer(Reason::Unknown);
+        let answers = usual();
+        let unknown = answers.of(Reason::Unknown);
         for reason in [Reason::Malformed, Reason::Revoked, Reason::Disabled, Reason::Expired, Reason::Unsupported] {
-            assert_eq!(answer(reason), unknown);
+            assert_eq!(answers.of(reason), unknown);
         }
     }
 
     #[test]
     fn a_401_names_the_scheme_and_a_503_says_when_to_come_back() {
-        for reason in Reason::ALL {
-            let Some(answer) = answer(reason) else { continue };
-            let has = |name: &str| answer.headers.iter().any(|(header, _)| *header == name);
-            assert_eq!(has("retry-after"), answer.status == 503);
-            assert!(has("www-authenticate") || answer.status != 401);
+        for answers in [usual(), answers(r#"{"*": {"status": 401}}"#), answers(r#"{"*": {"body": {"message": "No"}}}"#)]
+        {
+            for reason in Reason::ALL {
+                let Some(answer) = answers.of(reason) else { continue };
+                let refusal = reason.refusal().unwrap();
+                assert_eq!(header(answer, "retry-after").is_some(), refusal.status() == 503);
+                assert!(header(answer, "www-authenticate").is_some() || answer.status != 401);
+                assert_eq!(header(answer, "cache-control").as_deref(), Some("no-store"));
+            }
+        }
+    }
+
+    #[test]
+    fn the_operators_own_answer_changes_what_it_names_and_no_more() {
+        let answers = answers(r#"{"401": {"body": {"message":"Unauthorized"}}, "table_not_ready": {"status": 502}}"#);
+        let usual = usual();
+        for reason in [Reason::Missing, Reason::Unknown, Reason::Expired] {
+            let answer = answers.of(reason).unwrap();
+            assert_eq!((answer.status, answer.body.as_str()), (401, r#"{"message":"Unauthorized"}"#));
+            assert_eq!(header(answer, "content-type").as_deref(), Some("application/json"));
+            assert_eq!(answer.grpc_status, 16);
+            assert_eq!(header(answer, "www-authenticate"), header(usual.of(reason).unwrap(), "www-authenticate"));
+        }
+        assert_eq!(answers.of(Reason::NotReady).unwrap().status, 502);
+        for reason in [Reason::Multiple, Reason::Network, Reason::Suspended, Reason::Fault] {
+            assert_eq!(answers.of(reason), usual.of(reason));
         }
     }
 }

@@ -6,29 +6,12 @@
 use keyplane_contract::id::Id;
 use keyplane_contract::sync::SourceUsage;
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 /// Addresses that are told one by one for each key and batch.
 pub const MAX_SOURCES: usize = 8;
 /// Keys whose sources one worker tells in one batch.
 pub const MAX_KEYS: usize = 1_024;
-
-/// The address in what Envoy calls `source.address`: host and port, IPv6 in brackets. [`SourceUsage::OTHER`] for what is no IP address: a pipe, an internal
-/// listener, nothing.
-#[must_use]
-pub fn parse_address(text: &[u8]) -> [u8; 16] {
-    let address = std::str::from_utf8(text).ok().and_then(|text| {
-        let (host, _port) = text.rsplit_once(':')?;
-        if let Some(bracketed) = host.strip_prefix('[') {
-            // A zone (`fe80::1%eth0`) names an interface of the proxy's, not the caller.
-            let host = bracketed.strip_suffix(']')?;
-            let host = host.split_once('%').map_or(host, |(host, _zone)| host);
-            return host.parse::<Ipv6Addr>().ok();
-        }
-        host.parse::<Ipv4Addr>().ok().map(|address| address.to_ipv6_mapped())
-    });
-    address.map_or(SourceUsage::OTHER, |address| address.octets())
-}
 
 /// Uses by key and source since the last batch.
 #[derive(Debug, Default)]
@@ -38,8 +21,9 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Counts a request with `key` from `address`, which [`parse_address`] has read. `now` in milliseconds since 1970 UTC.
-    pub fn count(&mut self, key: Id, address: [u8; 16], now: u64) {
+    /// Counts a request with `key` from `address`; `None` for one that the proxy does not know. `now` in milliseconds since 1970 UTC.
+    pub fn count(&mut self, key: Id, address: Option<Ipv6Addr>, now: u64) {
+        let address = address.map_or(SourceUsage::OTHER, |address| address.octets());
         if self.keys.len() >= MAX_KEYS && !self.keys.contains_key(&key) {
             self.lost = self.lost.saturating_add(1);
             return;
@@ -79,8 +63,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn address(text: &str) -> [u8; 16] {
-        text.parse::<Ipv6Addr>().unwrap().octets()
+    fn address(text: &str) -> Ipv6Addr {
+        text.parse().unwrap()
     }
 
     fn all(sources: &mut Sources) -> Vec<(Id, Vec<SourceUsage>)> {
@@ -93,39 +77,14 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_read_as_envoy_writes_them() {
-        for (text, expected) in [
-            ("192.0.2.7:4711", "::ffff:192.0.2.7"),
-            ("[2001:db8::7]:4711", "2001:db8::7"),
-            ("[fe80::1%eth0]:80", "fe80::1"),
-            ("[::ffff:192.0.2.7]:80", "::ffff:192.0.2.7"),
-        ] {
-            assert_eq!(parse_address(text.as_bytes()), address(expected), "{text}");
-        }
-        for text in [
-            "",
-            ":",
-            "/run/app.sock",
-            "@abstract",
-            "envoy://internal/1",
-            "192.0.2.7",
-            "[2001:db8::7]",
-            "2001:db8::7:80",
-            "host:80",
-        ] {
-            assert_eq!(parse_address(text.as_bytes()), SourceUsage::OTHER, "{text}");
-        }
-    }
-
-    #[test]
     fn uses_are_counted_by_key_and_address() {
         let (one, two) = (Id([1; 16]), Id([2; 16]));
         let mut sources = Sources::default();
-        sources.count(one, address("2001:db8::1"), 10);
-        sources.count(one, address("2001:db8::2"), 11);
-        sources.count(one, address("2001:db8::1"), 12);
-        sources.count(two, address("2001:db8::1"), 13);
-        let of = |text, count, last_seen| SourceUsage { address: address(text), count, last_seen };
+        sources.count(one, Some(address("2001:db8::1")), 10);
+        sources.count(one, Some(address("2001:db8::2")), 11);
+        sources.count(one, Some(address("2001:db8::1")), 12);
+        sources.count(two, Some(address("2001:db8::1")), 13);
+        let of = |text, count, last_seen| SourceUsage { address: address(text).octets(), count, last_seen };
         let expected =
             [(one, vec![of("2001:db8::1", 2, 12), of("2001:db8::2", 1, 11)]), (two, vec![of("2001:db8::1", 1, 13)])];
         assert_eq!(all(&mut sources), expected);
@@ -141,25 +100,12 @@ mod tests {
             for (last, key) in &uses {
                 let mut address = [0; 16];
                 address[15] = *last;
-                sources.count(Id([*key; 16]), address, 1);
+                sources.count(Id([*key; 16]), Some(address.into()), 1);
             }
             let all = all(&mut sources);
             prop_assert!(all.iter().all(|(_, sources)| sources.len() <= MAX_SOURCES + 1));
             let counted: u32 = all.iter().flat_map(|(_, sources)| sources).map(|source| source.count).sum();
             prop_assert_eq!(counted as usize, uses.len());
-        }
-
-        #[test]
-        fn no_address_makes_the_parser_panic(bytes: Vec<u8>) {
-            let _ = parse_address(&bytes);
-        }
-
-        #[test]
-        fn every_ip_address_reads_back(bytes: [u8; 16], short: [u8; 4], port: u16) {
-            let text = std::net::SocketAddr::new(Ipv6Addr::from(bytes).into(), port).to_string();
-            prop_assert_eq!(parse_address(text.as_bytes()), bytes);
-            let text = std::net::SocketAddr::new(Ipv4Addr::from(short).into(), port).to_string();
-            prop_assert_eq!(parse_address(text.as_bytes()), Ipv4Addr::from(short).to_ipv6_mapped().octets());
         }
     }
 
@@ -167,7 +113,7 @@ mod tests {
     fn uses_of_too_many_keys_are_lost_and_the_loss_is_counted() {
         let mut sources = Sources::default();
         for number in 0..MAX_KEYS as u128 + 3 {
-            sources.count(Id(number.to_be_bytes()), SourceUsage::OTHER, 1);
+            sources.count(Id(number.to_be_bytes()), None, 1);
         }
         assert_eq!(sources.lost(), 3);
         assert_eq!(all(&mut sources).len(), MAX_KEYS);

@@ -10,6 +10,7 @@ use keyplane_contract::id::Id;
 use keyplane_contract::sync::UsageWriter;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::net::Ipv6Addr;
 
 /// Milliseconds between two batches. Well below the 15 s that a key's last use may be behind.
 pub const FLUSH_MILLISECONDS: u64 = 5_000;
@@ -92,8 +93,8 @@ impl Usage {
         }
     }
 
-    /// Counts where a key was used from, beside [`Usage::count`] and only for keys that report it. `address` as [`crate::sources::parse_address`] gives it.
-    pub fn count_source(&mut self, key: Id, address: [u8; 16], now: u64) {
+    /// Counts where a key was used from, beside [`Usage::count`] and only for keys that report it. `address` is `None` when the proxy does not know it.
+    pub fn count_source(&mut self, key: Id, address: Option<Ipv6Addr>, now: u64) {
         self.sources.count(key, address, now);
     }
 
@@ -191,7 +192,7 @@ mod tests {
     fn sources_go_with_the_counts_of_their_batch() {
         let mut usage = Usage::new(Id([1; 16]));
         usage.count(KEY, Reason::Allowed, 10);
-        usage.count_source(KEY, [7; 16], 10);
+        usage.count_source(KEY, Some([7; 16].into()), 10);
         let batch = decode(&usage.due(100).unwrap());
         assert_eq!((batch.records.len(), batch.sources.len()), (1, 1));
         assert_eq!((batch.sources[0].key, batch.sources[0].sources[0].address), (KEY, [7; 16]));

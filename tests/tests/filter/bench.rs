@@ -151,10 +151,24 @@ impl Bench {
 
     /// A request with these headers beside the usual ones.
     pub fn send<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, headers: &[(N, V)]) -> ContextId {
+        self.send_from(None, headers)
+    }
+
+    /// The same from this address, as Envoy writes it.
+    pub fn send_from<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &mut self,
+        address: Option<&str>,
+        headers: &[(N, V)],
+    ) -> ContextId {
         let usual = [(":method", "GET"), (":path", "/"), (":authority", "api.example.com"), (":scheme", "https")];
         let mut all: Vec<(&[u8], &[u8])> = usual.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect();
         all.extend(headers.iter().map(|(n, v)| (n.as_ref(), v.as_ref())));
-        self.vm.request(self.root, &all).unwrap()
+        let stream = self.vm.stream(self.root, &all).unwrap();
+        if let Some(address) = address {
+            self.vm.set_stream_property(stream, &["source", "address"], address).unwrap();
+        }
+        self.vm.request_headers(stream, true).unwrap();
+        stream
     }
 
     pub fn state(&self, stream: ContextId) -> &Stream {
@@ -168,6 +182,11 @@ impl Bench {
     /// Sends a request with the key of this number and returns it.
     pub fn send_key(&mut self, number: u64) -> ContextId {
         self.send(&[("x-api-key", secret(number))])
+    }
+
+    /// The same from this address, as Envoy writes it.
+    pub fn send_key_from(&mut self, number: u64, address: &str) -> ContextId {
+        self.send_from(Some(address), &[("x-api-key", secret(number))])
     }
 
     /// Whether a request with the key of this number is let through. It must be decided at once.
@@ -218,7 +237,7 @@ pub fn assert_problem(answer: &LocalResponse, status: u32, code: &str) {
     assert_eq!(body["type"], format!("https://keyplane.dev/errors/{code}"));
     assert_eq!(answer.headers.get_all("content-type"), [b"application/problem+json"]);
     let challenge = answer.headers.get("www-authenticate");
-    assert_eq!(challenge.is_some(), status != 503, "{challenge:?}");
+    assert_eq!(challenge.is_some(), matches!(status, 400 | 401), "{challenge:?}");
 }
 
 /// Sum of all counters whose name contains this.

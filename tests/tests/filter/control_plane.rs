@@ -8,6 +8,7 @@ use keyplane_contract::{
     digest::Digest,
     id::Id,
     key::{self, Prefix},
+    network::Network,
     sync::{Account, Environment, Gone, Key, KeyState, PageWriter, Policy, Project, Record},
 };
 use keyplane_tests::host::{Answer, Callout};
@@ -38,11 +39,13 @@ enum Row {
 }
 
 /// What a row says now.
-#[derive(Clone, Copy)]
 enum State {
-    Account { suspended: bool },
+    Account {
+        suspended: bool,
+    },
     Project,
-    Policy(u32, &'static str),
+    /// Number, scopes, networks.
+    Policy(u32, &'static str, Vec<u8>),
     Key(Key),
     Gone(Digest),
 }
@@ -115,7 +118,22 @@ impl ControlPlane {
     }
 
     pub fn policy(&mut self, no: u32, scopes: &'static str) -> u64 {
-        self.set(Row::Policy(no), State::Policy(no, scopes))
+        self.policy_with(no, scopes, &[])
+    }
+
+    /// A policy with networks, as `address/prefix`.
+    pub fn policy_with(&mut self, no: u32, scopes: &'static str, networks: &[&str]) -> u64 {
+        let network = |text: &&str| {
+            let (address, prefix) = text.split_once('/').unwrap();
+            Network::new(address.parse().unwrap(), prefix.parse().unwrap()).unwrap().to_bytes()
+        };
+        let networks = networks.iter().flat_map(network).collect();
+        self.set(Row::Policy(no), State::Policy(no, scopes, networks))
+    }
+
+    /// Suspends the account, or lets it go on.
+    pub fn suspend(&mut self, suspended: bool) -> u64 {
+        self.set(Row::Account, State::Account { suspended })
     }
 
     /// The page that follows `after`.
@@ -143,13 +161,15 @@ impl ControlPlane {
     }
 }
 
-fn record(revision: u64, state: &State) -> Record<'static> {
-    match *state {
-        State::Account { suspended } => Record::Account(Account { revision, id: ACCOUNT, no: 1, suspended }),
+fn record(revision: u64, state: &State) -> Record<'_> {
+    match state {
+        State::Account { suspended } => {
+            Record::Account(Account { revision, id: ACCOUNT, no: 1, suspended: *suspended })
+        }
         State::Project => Record::Project(Project { revision, id: PROJECT, no: 1, account: 1 }),
-        State::Policy(no, scopes) => Record::Policy(Policy { revision, no, scopes, networks: &[] }),
-        State::Key(key) => Record::Key(Key { revision, ..key }),
-        State::Gone(digest) => Record::Gone(Gone { revision, digest }),
+        State::Policy(no, scopes, networks) => Record::Policy(Policy { revision, no: *no, scopes, networks }),
+        State::Key(key) => Record::Key(Key { revision, ..*key }),
+        State::Gone(digest) => Record::Gone(Gone { revision, digest: *digest }),
     }
 }
 

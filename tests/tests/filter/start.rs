@@ -24,6 +24,8 @@ fn a_wrong_configuration_is_refused_and_the_field_is_named() {
         (r#"{"control_plane": {"cluster": "keyplane", "wait_seconds": 0}}"#, "control_plane.wait_seconds"),
         (r#"{"control_plane": {}}"#, "cluster"),
         (r#"{"hold": {}}"#, "control_plane"),
+        (r#"{"control_plane": {"cluster": "k"}, "answers": {"404": {"body": "x"}}}"#, "404"),
+        (r#"{"control_plane": {"cluster": "k"}, "answers": {"401": {"status": 200}}}"#, "answers.401.status"),
         ("", "empty"),
         ("{", "line 1"),
         ("[]", "configuration"),

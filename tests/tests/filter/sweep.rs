@@ -16,13 +16,23 @@ fn plane() -> ControlPlane {
     plane.issue_with(1, |key| key.policy = 1);
     plane.revoke(2);
     plane.issue_with(4, |key| key.expires_at = 1);
+    // Allowed here, and not allowed here.
+    plane.policy_with(2, "jobs:read", &["192.0.2.0/24"]);
+    plane.issue_with(5, |key| key.policy = 2);
+    plane.policy_with(3, "jobs:read", &["198.51.100.0/24"]);
+    plane.issue_with(6, |key| key.policy = 3);
     plane
 }
 
-/// What the upstream must learn from a request with key 1.
-fn identity() -> Vec<(&'static str, String)> {
+/// Where every request comes from.
+const ADDRESS: &str = "192.0.2.7:1";
+/// Keys that may be let through.
+const GOOD: [u64; 2] = [1, 5];
+
+/// What the upstream must learn from a request with a good key.
+fn identity(number: u64) -> Vec<(&'static str, String)> {
     vec![
-        ("x-keyplane-key-id", key_id(1).to_string()),
+        ("x-keyplane-key-id", key_id(number).to_string()),
         ("x-keyplane-account", ACCOUNT.to_string()),
         ("x-keyplane-project", PROJECT.to_string()),
         ("x-keyplane-environment", "live".to_owned()),
@@ -53,19 +63,19 @@ fn a_failing_hostcall_in_a_request_lets_no_unknown_caller_in() {
     let mut bench = Bench::synced(&plane());
     let mut cases = 0;
     let forged = |number: u64| [("x-keyplane-key-id", "forged".to_owned()), ("x-api-key", secret(number))];
-    for number in [1, 2, 3, 4] {
+    for number in 1..=6 {
         let made = calls(&mut bench, |bench| {
-            let stream = bench.send(&forged(number));
+            let stream = bench.send_from(Some(ADDRESS), &forged(number));
             bench.vm.delete_stream(stream).unwrap();
         });
         for fault in faults(made) {
             bench.vm.inject(fault.clone());
-            let stream = bench.send(&forged(number));
+            let stream = bench.send_from(Some(ADDRESS), &forged(number));
             let verdict = bench.verdict(stream);
             if verdict == Verdict::Allowed {
-                assert_eq!(number, 1, "{fault:?} let a refused key in");
+                assert!(GOOD.contains(&number), "{fault:?} let refused key {number} in");
                 let seen = &bench.state(stream).request_headers;
-                for (name, value) in identity() {
+                for (name, value) in identity(number) {
                     assert_eq!(seen.get_all(name), [value.as_bytes()], "{fault:?}: {name}");
                 }
                 assert!(seen.get("x-api-key").is_none(), "{fault:?} let the credential through");

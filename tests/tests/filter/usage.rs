@@ -11,7 +11,7 @@ use keyplane_tests::host::{Answer, Verdict};
 
 use super::{
     bench::Bench,
-    control_plane::{ControlPlane, TOKEN, key_id, secret},
+    control_plane::{ControlPlane, TOKEN, key_id},
 };
 
 fn plane() -> ControlPlane {
@@ -58,12 +58,8 @@ fn uses_are_sent_by_key_and_outcome_with_the_last_time() {
     assert_eq!(worker, Some(batch.worker));
 }
 
-/// Sends a request with the key of this number from this address, as Envoy writes it.
 fn from(bench: &mut Bench, number: u64, address: &str) -> Verdict {
-    let headers = [(":method", "GET"), (":path", "/"), (":authority", "a"), ("x-api-key", &secret(number))];
-    let stream = bench.vm.stream(bench.root, &headers).unwrap();
-    bench.vm.set_stream_property(stream, &["source", "address"], address).unwrap();
-    bench.vm.request_headers(stream, true).unwrap();
+    let stream = bench.send_key_from(number, address);
     bench.verdict(stream)
 }
 

@@ -93,6 +93,7 @@ pub fn envoy_settings(made: &Parts, control_plane: &ControlPlane, at: Ports, plu
         proxy_token: control_plane.proxy_token().clone(),
         plugin: plugin.clone(),
         workers: WORKERS,
+        trusted_hops: 0,
         proxy_port: at.proxy,
         admin_port: at.admin,
         sync_port: at.sync,

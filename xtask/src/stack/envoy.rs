@@ -29,6 +29,8 @@ pub struct EnvoySettings {
     pub plugin: Value,
     /// Envoy's `--concurrency`: the number of workers.
     pub workers: u32,
+    /// How many proxies before this one it trusts to tell the caller's address in `X-Forwarded-For`; 0 for none, as in the sample.
+    pub trusted_hops: u32,
     /// Where it takes requests.
     pub proxy_port: u16,
     /// Envoy's admin interface.
@@ -43,6 +45,10 @@ impl EnvoySettings {
     /// The sample with these settings in place.
     pub fn render(&self) -> Result<String> {
         let port = |port: u16| format!("port_value: {port} }}");
+        let hops = match self.trusted_hops {
+            0 => String::new(),
+            hops => format!("\n                xff_num_trusted_hops: {hops}"),
+        };
         // A JSON string is also a YAML string.
         let wasm = Value::from(self.wasm.to_str().context("the path of the filter is not UTF-8")?);
         render(
@@ -52,6 +58,7 @@ impl EnvoySettings {
                 ("port_value: 10000 }", port(self.proxy_port)),
                 ("port_value: 8081 }", port(self.sync_port)),
                 ("port_value: 9000 }", port(self.upstream_port)),
+                ("use_remote_address: true", format!("use_remote_address: true{hops}")),
                 ("filename: \"target/keyplane.wasm\"", format!("filename: {wasm}")),
                 ("{\"control_plane\": {\"cluster\": \"keyplane\"}}", self.plugin.to_string()),
             ],
@@ -190,6 +197,7 @@ mod tests {
             proxy_token: "kp_proxy_secret".to_owned().into(),
             plugin: serde_json::json!({ "hold": { "milliseconds": 9000 } }),
             workers: 2,
+            trusted_hops: 0,
             proxy_port: 9000,
             admin_port: 10000,
             sync_port: 1,
@@ -208,6 +216,13 @@ mod tests {
         assert!(rendered.contains(r#"filename: "/with \"quotes\"/keyplane.wasm""#));
         assert!(rendered.contains(r#"{"hold":{"milliseconds":9000}}"#));
         assert_eq!(rendered.matches("port_value:").count(), 4);
+    }
+
+    #[test]
+    fn trusted_hops_stand_beside_the_remote_address() {
+        let hops = "use_remote_address: true\n                xff_num_trusted_hops: 2\n";
+        assert!(EnvoySettings { trusted_hops: 2, ..settings() }.render().unwrap().contains(hops));
+        assert!(!settings().render().unwrap().contains("\n                xff_num_trusted_hops"));
     }
 
     #[test]

@@ -69,6 +69,7 @@ impl Stack {
             proxy_token: control_plane.proxy_token().clone(),
             plugin: plugin.clone(),
             workers,
+            trusted_hops: 0,
             proxy_port: at.proxy,
             admin_port: at.admin,
             sync_port: at.sync,

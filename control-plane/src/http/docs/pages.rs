@@ -11,6 +11,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ("architecture", include_str!("../../../../docs/architecture.md")),
     ("authorization", include_str!("../../../../docs/authorization.md")),
     ("errors", include_str!("../../../../docs/errors.md")),
+    ("filter", include_str!("../../../../docs/filter.md")),
     ("jwt", include_str!("../../../../docs/jwt.md")),
     ("operations", include_str!("../../../../docs/operations.md")),
     ("performance", include_str!("../../../../docs/performance.md")),
