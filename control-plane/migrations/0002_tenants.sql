@@ -76,15 +76,16 @@ CREATE TRIGGER audit_is_never_deleted BEFORE DELETE ON audit BEGIN
     SELECT RAISE (ABORT, 'the audit log is append-only');
 END;
 
--- Answers to POST requests, to be given again to who sends the same request again. An answer carries a secret, so it is
--- encrypted under a key that only the caller can make again; here is only what finds it.
+-- Answers to POST requests, to be given again to who sends the same request again. An answer may carry a secret, so it is
+-- encrypted under a key that only the caller can make again; here is only what finds it. A row takes about a kilobyte,
+-- so it stays in the order of its coming, and the index of ids small.
 CREATE TABLE idempotency (
-    -- Digest of who called and of the Idempotency-Key.
-    id         BLOB    PRIMARY KEY CHECK (length(id) = 32),
-    -- Digest of method, path and body, keyed like the answer.
+    -- Made of the caller's credential, the Idempotency-Key and the path.
+    id         BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 32),
+    -- Digest of method, path, query and body, keyed like the answer.
     request    BLOB    NOT NULL CHECK (length(request) = 32),
-    salt       BLOB    NOT NULL,
+    salt       BLOB    NOT NULL CHECK (length(salt) = 32),
     answer     BLOB    NOT NULL,
     created_at INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX idempotency_by_age ON idempotency (created_at);

@@ -61,6 +61,9 @@ codes! {
     /// A query parameter is wrong.
     InvalidQuery = "invalid_query", 400, "Query parameter not accepted",
         "A query parameter is wrong.";
+    /// A header is wrong.
+    InvalidHeader = "invalid_header", 400, "Header not accepted",
+        "A header is wrong.";
     /// The body is no JSON.
     MalformedJson = "malformed_json", 400, "Body is not JSON",
         "The body is not JSON.";
@@ -115,6 +118,9 @@ codes! {
     /// A value that must be the only one of its kind is taken.
     AlreadyTaken = "already_taken", 409, "Already taken",
         "Something else has this value already.";
+    /// The same `Idempotency-Key` on another request.
+    IdempotencyKeyReused = "idempotency_key_reused", 409, "Idempotency-Key used before",
+        "You used this Idempotency-Key for another request, so nothing was done. Send each new request with a new key, and only a repetition, byte for byte, with the same one.";
     /// Somebody edited the object meanwhile.
     PreconditionFailed = "precondition_failed", 412, "Edited meanwhile",
         "Somebody edited it since you looked. Read it again, then send your change with the new ETag in If-Match.";
@@ -220,7 +226,7 @@ impl Error {
         Self { fields, ..Self::with_detail(Code::AlreadyTaken, format!("`{field}` {message}.")) }
     }
 
-    /// Fields that are wrong, with `code` one of `InvalidRequest` and `InvalidQuery`.
+    /// Fields that are wrong, with `code` one of `InvalidRequest`, `InvalidQuery` and `InvalidHeader`.
     pub fn fields(code: Code, fields: Vec<FieldError>) -> Self {
         let texts: Vec<_> = fields.iter().map(|error| format!("`{}` {}", error.field, error.message)).collect();
         Self { fields, ..Self::with_detail(code, format!("{}.", texts.join("; "))) }

@@ -60,6 +60,8 @@ pub struct Settings {
     pub usage_retention: Retention,
     /// How long usage is kept by the hour too, such as `14d`.
     pub usage_hourly_retention: Retention,
+    /// How long answers to requests with an `Idempotency-Key` are kept, such as `24h`.
+    pub idempotency_retention: Retention,
     /// The plans: how many keys a project may have.
     pub plans: BTreeMap<String, Cap>,
     /// The plan of accounts that are made without one.

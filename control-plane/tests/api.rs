@@ -20,6 +20,8 @@ mod calls;
 mod every_route;
 #[path = "api/feed.rs"]
 mod feed;
+#[path = "api/idempotency.rs"]
+mod idempotency;
 #[path = "api/input.rs"]
 mod input;
 #[path = "api/jwt_callers.rs"]

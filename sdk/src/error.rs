@@ -20,6 +20,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error of a call's last attempt, when `uncertain` says whether an earlier one may have taken effect.
+    pub(crate) fn after(mut self, uncertain: bool) -> Self {
+        if let Self::Transport(error) = &mut self {
+            error.may_have_taken_effect |= uncertain;
+        }
+        self
+    }
+
     /// The HTTP status, if there was an answer.
     pub fn status(&self) -> Option<u16> {
         match self {
@@ -137,7 +145,8 @@ impl std::error::Error for ApiError {}
 pub struct TransportError {
     /// How far the call came.
     pub kind: TransportErrorKind,
-    /// Whether the call would change something, so that it is not known whether it did.
+    /// Whether the call would change something and one of its attempts may have reached the server, so that it is not known
+    /// whether it did.
     pub may_have_taken_effect: bool,
     /// Scheme, host and port that were called.
     pub(crate) server: String,

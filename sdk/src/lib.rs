@@ -44,9 +44,9 @@
 //! # What is sent again
 //!
 //! After 429, 502 to 504 and faults of the connection a call is sent again, a few times, with random delays, and not
-//! before a `Retry-After` has passed: see [`RetryPolicy`]. Calls that create or change something are sent again only
-//! where it is certain that nothing happened. Where that is not certain,
-//! [`TransportError::may_have_taken_effect`] says so.
+//! before a `Retry-After` has passed: see [`RetryPolicy`]. Calls that create something carry an `Idempotency-Key`, so that the server
+//! does nothing twice and answers again as the first time, the secret included. Calls that change something are sent again only
+//! where it is certain that nothing happened. Where that stays uncertain, [`TransportError::may_have_taken_effect`] says so.
 //!
 //! # Features
 //!

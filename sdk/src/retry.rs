@@ -9,8 +9,9 @@ use std::time::Duration;
 
 /// How often, and how long after one another, a call that failed for a passing reason is sent again.
 ///
-/// A call is sent again after 429, 502, 503 and 504, and after a fault of the connection. Calls that create or change
-/// something are sent again only where it is certain that nothing happened: after 429, and when no connection was made.
+/// A call is sent again after 429, 502, 503 and 504, and after a fault of the connection. Calls that create something carry an
+/// `Idempotency-Key`, by which the server knows them again and does nothing twice. Calls that change something are sent
+/// again only where it is certain that nothing happened: after 429, and when no connection was made.
 ///
 /// ```
 /// use keyplane_sdk::{Client, RetryPolicy};
@@ -104,7 +105,7 @@ fn fraction(bound: Duration, random: Option<[u8; 16]>) -> Duration {
 /// Whether sending a call twice does no harm.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Repeat {
-    /// Reading, and revoking: twice is as good as once.
+    /// Reading, revoking, and what the server knows again: twice is as good as once.
     Harmless,
     /// Only when it is certain that the first one did nothing.
     OnlyIfNothingHappened,
@@ -122,6 +123,11 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
+    /// Whether the server, or one behind it, may have acted on the call all the same.
+    pub(crate) fn may_have_acted(self) -> bool {
+        matches!(self, Self::Interrupted | Self::Status(502..=504))
+    }
+
     /// Whether it is worth and allowed to try again.
     fn passes(self, repeat: Repeat) -> bool {
         match self {

@@ -16,14 +16,8 @@ use zeroize::Zeroizing;
 /// The longest answer that is read, in bytes. The longest that Keyplane sends, a page of 200 keys, stays far below.
 const MAX_ANSWER: usize = 4 * 1024 * 1024;
 
-/// Makes one creation out of two identical calls, on servers that know it.
+/// Makes one creation out of two identical calls: the second is answered as the first was.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
-
-/// Whether a POST is sent again when it is not known whether the first one took effect.
-///
-/// Not yet: the client sends an `Idempotency-Key` already, but a control plane that does not honour it would
-/// create a second object, whose secret nobody has seen. To be turned on together with the server's side.
-const SERVER_HONOURS_IDEMPOTENCY_KEY: bool = false;
 
 /// The state behind a client.
 pub(crate) struct Transport {
@@ -70,8 +64,7 @@ impl Call {
     }
 
     fn repeat(&self, idempotency_key: Option<&str>) -> Repeat {
-        let recognised = SERVER_HONOURS_IDEMPOTENCY_KEY && idempotency_key.is_some();
-        if self.method == Method::GET || self.method == Method::DELETE || recognised {
+        if self.method == Method::GET || self.method == Method::DELETE || idempotency_key.is_some() {
             Repeat::Harmless
         } else {
             Repeat::OnlyIfNothingHappened
@@ -99,7 +92,7 @@ impl Transport {
         let idempotency_key =
             (call.method == Method::POST).then(entropy::random).flatten().map(|bytes| Id(bytes).to_string());
         let repeat = call.repeat(idempotency_key.as_deref());
-        let mut retry = 0;
+        let (mut retry, mut uncertain) = (0, false);
         loop {
             let failed = match self.attempt(&call, &url, idempotency_key.as_deref()).await {
                 Ok(response) => match self.read(&call, response).await {
@@ -109,7 +102,8 @@ impl Transport {
                 Err(error) => self.lost(&call, error),
             };
             let delay = self.retry.delay(retry, repeat, failed.fault, failed.retry_after, entropy::random());
-            let Some(delay) = delay else { return Err(failed.error) };
+            uncertain |= failed.fault.may_have_acted() && call.method != Method::GET;
+            let Some(delay) = delay else { return Err(failed.error.after(uncertain)) };
             tokio::time::sleep(delay).await;
             retry += 1;
         }
@@ -191,7 +185,7 @@ impl Transport {
         };
         let error = TransportError {
             kind,
-            may_have_taken_effect: fault == Fault::Interrupted && call.method != Method::GET,
+            may_have_taken_effect: fault.may_have_acted() && call.method != Method::GET,
             server: self.base.origin().ascii_serialization(),
             cause: Some(error.without_url()),
         };

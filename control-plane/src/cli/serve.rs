@@ -85,6 +85,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         revoked_retention: settings.revoked_retention.0,
         usage_retention: settings.usage_retention.0,
         usage_hourly_retention: settings.usage_hourly_retention.0,
+        idempotency_retention: settings.idempotency_retention.0,
         started_at: SystemClock.now(),
         stopping,
     };
@@ -201,11 +202,12 @@ async fn sweep_forever(app: App) {
         ticks.tick().await;
         match sweep::sweep(&app).await {
             Ok(swept) if swept == Swept::default() => {}
-            Ok(Swept { revoked, left_feed, usage_rows }) => tracing::info!(
+            Ok(Swept { revoked, left_feed, usage_rows, answers }) => tracing::info!(
                 revoked,
                 left_feed,
                 usage_rows,
-                "swept: idle keys revoked, revoked keys out of the feed, old usage forgotten"
+                answers,
+                "swept: idle keys revoked, revoked keys out of the feed, old usage and answers forgotten"
             ),
             Err(error) => tracing::error!(cause = ?error.cause, "the sweeper failed; it tries again in a minute"),
         }

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod credential;
 pub mod cursor;
 pub mod id;
+pub mod idempotency;
 pub mod key;
 pub mod metadata;
 pub mod name;

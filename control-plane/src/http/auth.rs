@@ -50,7 +50,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Authenticated {
 /// Lets callers of the management API in.
 pub async fn require_caller(State(app): State<App>, mut request: Request, next: Next) -> Result<Response, Problem> {
     let source = source(&request);
-    let credential = credential(request.headers(), &[AUTHORIZATION, API_KEY]);
+    let credential = presented(request.headers());
     mark_sensitive(request.headers_mut());
     let caller = async { authenticate::caller(&app, &credential?, source).await };
     let actor = caller.await.map_err(|error| throttled(&app, source, error))?;
@@ -87,6 +87,11 @@ fn throttled(app: &App, source: Option<IpAddr>, error: Error) -> Error {
         },
         _ => error,
     }
+}
+
+/// What a caller of the management API presents.
+pub fn presented(headers: &HeaderMap) -> Result<Secret, Error> {
+    credential(headers, &[AUTHORIZATION, API_KEY])
 }
 
 /// The one credential in these headers. Two are refused even if they are equal, as the filter does.

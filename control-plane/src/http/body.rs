@@ -26,10 +26,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
-        if !request.headers().get(CONTENT_TYPE).is_some_and(|value| is_json(value.as_bytes())) {
-            return Err(Error::new(Code::UnsupportedMediaType).into());
-        }
-        Ok(Self(parse(&read(request, state).await?)?))
+        Ok(Self(parse(&read_json(request, state).await?)?))
     }
 }
 
@@ -89,6 +86,15 @@ impl Visitor<'_> for WholeVisitor {
     }
 }
 
+/// The whole body, if it is declared as JSON, or why it was not read.
+pub async fn read_json<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Error> {
+    if request.headers().get(CONTENT_TYPE).is_some_and(|value| is_json(value.as_bytes())) {
+        read(request, state).await
+    } else {
+        Err(Error::new(Code::UnsupportedMediaType))
+    }
+}
+
 /// The whole body, or why it was not read.
 pub async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Error> {
     let read = tokio::time::timeout(PATIENCE, Bytes::from_request(request, state)).await;
@@ -108,7 +114,7 @@ fn is_json(value: &[u8]) -> bool {
 }
 
 /// Reads `bytes` as JSON with exactly the fields of `T`.
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let Object(value) = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();

@@ -4,12 +4,14 @@
 
 mod auth;
 mod body;
+mod created;
 mod docs;
 mod etag;
 mod health;
 mod metrics;
 mod observe;
 pub mod openapi;
+mod post;
 mod problem;
 mod query;
 mod sync;

@@ -3,14 +3,17 @@
 //! Each handler says what it takes and answers on success. What every operation shares (credentials, problems) is added
 //! here once. `openapi.json` beside `Cargo.toml` locks the whole: a change of the API shows in review.
 
+use super::created::REPLAYED;
+use super::post::IDEMPOTENCY_KEY;
 use super::{health, problem, v1};
+use crate::domain::idempotency::MAX_LEN;
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 use utoipa::OpenApi;
 
 const DESCRIPTION: &str = "Keyplane issues API keys and has Envoy check them.\n\nSend an admin key, a key with management scopes, a personal access token or a JWT as `Authorization: Bearer <key>` or as `X-API-Key`; exactly one of them. \
-     Lists are newest first; give `next_cursor` as `cursor` to go on. Unknown fields and parameters are refused. Times are \
-     RFC 3339 in UTC. Every failure is a problem document (RFC 9457): branch on its `code`.";
+     Lists are newest first; give `next_cursor` as `cursor` to go on. Unknown fields and parameters are refused. A POST with an \
+     `Idempotency-Key` may be sent again: it is done once. Times are RFC 3339 in UTC. Every failure is a problem document (RFC 9457): branch on its `code`.";
 
 #[derive(OpenApi)]
 #[openapi(
@@ -59,10 +62,11 @@ fn share(document: &mut Value) {
         },
     });
     document["security"] = json!([{ "bearer": [] }, { "api_key": [] }]);
+    document["components"]["parameters"] = json!({ "IdempotencyKey": idempotency_key() });
     let paths = document["paths"].as_object_mut().into_iter().flatten();
     for (path, methods) in paths {
         let open = !path.starts_with("/v1/");
-        for operation in methods.as_object_mut().into_iter().flatten().map(|(_, operation)| operation) {
+        for (method, operation) in methods.as_object_mut().into_iter().flatten() {
             for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
                 never_null(&mut parameter["schema"]);
                 if parameter["name"] == "if-match" {
@@ -70,6 +74,9 @@ fn share(document: &mut Value) {
                 }
             }
             let takes_body = operation.get("requestBody").is_some();
+            if method == "post" && !open {
+                recognise(operation);
+            }
             let mut add = |status: &str, description: &str| {
                 let answer = json!({ "$ref": "#/components/responses/Problem", "description": description });
                 if operation["responses"].get(status).is_none() {
@@ -82,7 +89,7 @@ fn share(document: &mut Value) {
                 operation["security"] = json!([]);
                 continue;
             }
-            add("400", "More than one credential, or a wrong query parameter or body");
+            add("400", "More than one credential, or a wrong header, query parameter or body");
             add("401", "No credential, or one that is not accepted");
             add("403", "Not with this credential");
             add("404", "Nothing with this id, or nothing that you may know of");
@@ -93,6 +100,46 @@ fn share(document: &mut Value) {
                 add("415", "The body is not declared as JSON");
                 add("422", "Fields are wrong, missing or unknown");
             }
+        }
+    }
+}
+
+fn idempotency_key() -> Value {
+    json!({
+        "name": IDEMPOTENCY_KEY,
+        "in": "header",
+        "required": false,
+        "description": "Makes it safe to send the request again: the same request with the same key is done once, and answered again as the first time, \
+            the secret included, for as long as the server is set to remember (24 hours unless it says otherwise). Make it a random UUID for each new request. \
+            With a JWT it must have at least 16 characters.",
+        "schema": { "type": "string", "minLength": 1, "maxLength": MAX_LEN, "pattern": "^[!-~]+$" },
+        "example": "6f1c2c3e-5b0e-4a57-9d4b-0d0f6c1c7a11",
+    })
+}
+
+/// What a POST that can be sent again takes and answers beside its own.
+fn recognise(operation: &mut Value) {
+    let key = json!({ "$ref": "#/components/parameters/IdempotencyKey" });
+    match operation.get_mut("parameters").and_then(Value::as_array_mut) {
+        Some(parameters) => parameters.push(key),
+        None => operation["parameters"] = json!([key]),
+    }
+    let reused = "The Idempotency-Key was used for another request";
+    match operation["responses"].get_mut("409") {
+        Some(own) => {
+            let first = own["description"].as_str().unwrap_or_default();
+            own["description"] = json!(format!("{first}, or: {reused}"));
+        }
+        None => {
+            operation["responses"]["409"] = json!({ "$ref": "#/components/responses/Problem", "description": reused });
+        }
+    }
+    for (status, answer) in operation["responses"].as_object_mut().into_iter().flatten() {
+        if status.starts_with('2') {
+            answer["headers"][REPLAYED.as_str()] = json!({
+                "description": "`true` when this is the answer that the same request got before",
+                "schema": { "type": "string", "enum": ["true"] },
+            });
         }
     }
 }

@@ -115,7 +115,7 @@ async fn first_visit(app: &App, token: &VerifiedToken, account: &Account) -> Res
                 unknown("The token is valid, but its mail address belongs to another user of the account. Ask who manages the account to give that user this identity.")
             })
         }
-        made => made,
+        made => made?.commit().await,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Makes an account.
 
+use super::pending::Pending;
 use super::{App, audit, known_plan};
 use crate::domain::account::{Account, ExternalId};
 use crate::domain::actor::Reach;
@@ -23,7 +24,7 @@ pub struct NewAccount {
 }
 
 /// Makes an account. Only the operator does.
-pub async fn create_account(app: &App, by: &Origin, new: NewAccount) -> Result<Account, Error> {
+pub async fn create_account(app: &App, by: &Origin, new: NewAccount) -> Result<Pending<Account>, Error> {
     if by.may(Right::write(Resource::Accounts))? != Reach::Everything {
         return Err(Error::new(Code::Forbidden));
     }
@@ -36,8 +37,7 @@ pub async fn create_account(app: &App, by: &Origin, new: NewAccount) -> Result<A
     let account = tx.insert_account(row).await?;
     let detail = json!({ "name": account.name, "plan": account.plan, "external_id": account.external_id });
     tx.append_audit(&audit(now, by, Action::CreateAccount, id.0, Some(account.no), detail)).await?;
-    tx.commit().await?;
-    Ok(account)
+    Ok(Pending::new(account, tx))
 }
 
 /// Refuses an external id that another account has.

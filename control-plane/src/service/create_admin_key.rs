@@ -1,5 +1,6 @@
 //! Makes an admin key. This is the only time that its secret leaves.
 
+use super::pending::Pending;
 use super::{App, audit};
 use crate::domain::audit::{Action, Origin};
 use crate::domain::credential::AdminKey;
@@ -21,7 +22,12 @@ pub struct CreatedAdminKey {
 }
 
 /// Makes an admin key: one for each person or program of the operator, so that each can be revoked alone.
-pub async fn create_admin_key(app: &App, by: &Origin, name: Name, access: Access) -> Result<CreatedAdminKey, Error> {
+pub async fn create_admin_key(
+    app: &App,
+    by: &Origin,
+    name: Name,
+    access: Access,
+) -> Result<Pending<CreatedAdminKey>, Error> {
     by.may(Right::write(Resource::AdminKeys))?;
     let now = app.now();
     let id = AdminKeyId::generate(now, &*app.random)?;
@@ -30,8 +36,7 @@ pub async fn create_admin_key(app: &App, by: &Origin, name: Name, access: Access
     let mut tx = app.store.write().await?;
     tx.insert_admin_key(&key, &secret.digest()).await?;
     tx.append_audit(&audit(now, by, Action::CreateAdminKey, id.0, None, told(&key))).await?;
-    tx.commit().await?;
-    Ok(CreatedAdminKey { key, secret })
+    Ok(Pending::new(CreatedAdminKey { key, secret }, tx))
 }
 
 /// What the audit log tells of an admin key.

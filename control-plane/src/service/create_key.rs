@@ -1,5 +1,6 @@
 //! Makes a key. This is the only time that its secret leaves.
 
+use super::pending::Pending;
 use super::{App, audit, future};
 use crate::domain::audit::{Action, Origin};
 use crate::domain::id::{KeyId, ProjectId};
@@ -53,7 +54,7 @@ pub struct CreatedKey {
 }
 
 /// Makes a key in a project, unless its account's plan allows no more.
-pub async fn create_key(app: &App, by: &Origin, new: NewKey) -> Result<CreatedKey, Error> {
+pub async fn create_key(app: &App, by: &Origin, new: NewKey) -> Result<Pending<CreatedKey>, Error> {
     let reach = by.may(Right::write(Resource::Keys))?;
     by.may_hand_on(&new.terms.scopes)?;
     let now = app.now();
@@ -85,8 +86,7 @@ pub async fn create_key(app: &App, by: &Origin, new: NewKey) -> Result<CreatedKe
     };
     insert(&mut tx, &key, &secret, owned.account.no, OwnerNo::Project(owned.project.no)).await?;
     tx.append_audit(&audit(now, by, Action::CreateKey, id.0, Some(owned.account.no), told(&key))).await?;
-    tx.commit().await?;
-    Ok(CreatedKey { key, secret })
+    Ok(Pending::new(CreatedKey { key, secret }, tx))
 }
 
 /// Refuses when the project has as many keys as its account's plan allows.

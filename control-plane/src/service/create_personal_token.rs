@@ -3,6 +3,7 @@
 //! Nobody makes one for somebody else, for who holds it is that person; only the operator does, to set things up.
 
 use super::create_key::{CreatedKey, Terms, insert, told};
+use super::pending::Pending;
 use super::{App, audit, future};
 use crate::domain::actor::Actor;
 use crate::domain::audit::{Action, Origin};
@@ -24,7 +25,11 @@ pub struct NewPersonalToken {
 }
 
 /// Makes a personal access token.
-pub async fn create_personal_token(app: &App, by: &Origin, new: NewPersonalToken) -> Result<CreatedKey, Error> {
+pub async fn create_personal_token(
+    app: &App,
+    by: &Origin,
+    new: NewPersonalToken,
+) -> Result<Pending<CreatedKey>, Error> {
     by.may(Right::write(Resource::PersonalTokens))?;
     let refused = |field, message| Error::fields(Code::InvalidRequest, vec![FieldError::new(field, message)]);
     let user_id = match (by.actor, new.user_id) {
@@ -65,6 +70,5 @@ pub async fn create_personal_token(app: &App, by: &Origin, new: NewPersonalToken
     };
     insert(&mut tx, &key, &secret, user.account, OwnerNo::User(user.no)).await?;
     tx.append_audit(&audit(now, by, Action::CreateKey, id.0, Some(user.account), told(&key))).await?;
-    tx.commit().await?;
-    Ok(CreatedKey { key, secret })
+    Ok(Pending::new(CreatedKey { key, secret }, tx))
 }

@@ -1,5 +1,6 @@
 //! Makes a project.
 
+use super::pending::Pending;
 use super::update_project::told;
 use super::{App, audit};
 use crate::domain::audit::{Action, Origin};
@@ -21,7 +22,7 @@ pub struct NewProject {
 }
 
 /// Makes a project in an account.
-pub async fn create_project(app: &App, by: &Origin, new: NewProject) -> Result<Project, Error> {
+pub async fn create_project(app: &App, by: &Origin, new: NewProject) -> Result<Pending<Project>, Error> {
     let reach = by.may(Right::write(Resource::Projects))?;
     let now = app.now();
     let id = ProjectId::generate(now, &*app.random)?;
@@ -31,6 +32,5 @@ pub async fn create_project(app: &App, by: &Origin, new: NewProject) -> Result<P
     let project = tx.insert_project(id, &account, new.name, new.prefixes, now).await?;
     let detail = told(&project);
     tx.append_audit(&audit(now, by, Action::CreateProject, id.0, Some(account.no), detail)).await?;
-    tx.commit().await?;
-    Ok(project)
+    Ok(Pending::new(project, tx))
 }

@@ -1,5 +1,6 @@
 //! Makes a proxy token, the successor of the one in use. This is the only time that its secret leaves.
 
+use super::pending::Pending;
 use super::{App, audit};
 use crate::domain::audit::{Action, Origin};
 use crate::domain::credential::{MAX_PROXY_TOKENS, ProxyToken};
@@ -21,7 +22,7 @@ pub struct CreatedProxyToken {
 }
 
 /// Makes a proxy token, unless two are valid.
-pub async fn create_proxy_token(app: &App, by: &Origin, name: Name) -> Result<CreatedProxyToken, Error> {
+pub async fn create_proxy_token(app: &App, by: &Origin, name: Name) -> Result<Pending<CreatedProxyToken>, Error> {
     by.may(Right::write(Resource::ProxyTokens))?;
     let now = app.now();
     let id = ProxyTokenId::generate(now, &*app.random)?;
@@ -38,8 +39,7 @@ pub async fn create_proxy_token(app: &App, by: &Origin, name: Name) -> Result<Cr
     }
     tx.insert_proxy_token(&token, &secret.digest()).await?;
     tx.append_audit(&audit(now, by, Action::CreateProxyToken, id.0, None, told(&token))).await?;
-    tx.commit().await?;
-    Ok(CreatedProxyToken { token, secret })
+    Ok(Pending::new(CreatedProxyToken { token, secret }, tx))
 }
 
 /// What the audit log tells of a proxy token.

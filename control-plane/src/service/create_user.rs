@@ -1,5 +1,6 @@
 //! Adds a person to an account.
 
+use super::pending::Pending;
 use super::{App, audit};
 use crate::domain::audit::{Action, Origin};
 use crate::domain::id::{AccountId, UserId};
@@ -26,7 +27,7 @@ pub struct NewUser {
 }
 
 /// Adds a user to an account. Only owners and the operator add owners.
-pub async fn create_user(app: &App, by: &Origin, new: NewUser) -> Result<User, Error> {
+pub async fn create_user(app: &App, by: &Origin, new: NewUser) -> Result<Pending<User>, Error> {
     let reach = by.may(Right::write(Resource::Users))?;
     may_rule_over(by, new.role)?;
     let now = app.now();
@@ -43,8 +44,7 @@ pub async fn create_user(app: &App, by: &Origin, new: NewUser) -> Result<User, E
     let NewUser { account_id: _, email, name, role, identity } = new;
     let user = tx.insert_user(&account, NewUserRow { id, email, name, role, identity, created_at: now }).await?;
     tx.append_audit(&audit(now, by, Action::CreateUser, id.0, Some(account.no), told(&user))).await?;
-    tx.commit().await?;
-    Ok(user)
+    Ok(Pending::new(user, tx))
 }
 
 /// Refuses to decide about users of a role that is above the actor's own.

@@ -16,6 +16,8 @@ pub mod initialize;
 pub mod last_uses;
 pub mod list_audit;
 pub mod list_proxies;
+pub mod once;
+pub mod pending;
 mod permit;
 pub mod read;
 pub mod record_usage;
@@ -80,6 +82,8 @@ pub struct App {
     pub usage_retention: Duration,
     /// How long usage is kept by the hour too.
     pub usage_hourly_retention: Duration,
+    /// How long answers to requests with an `Idempotency-Key` are kept.
+    pub idempotency_retention: Duration,
     /// When this process began to listen: before it no proxy could report.
     pub started_at: Time,
     /// Becomes true when the process is about to stop: waiting polls are answered.

@@ -5,6 +5,7 @@
 //! nobody uses it is found by the sweeper; see `retire_idle_keys`. Either way proxies report from now on where the old key is used from.
 
 use super::create_key::{CreatedKey, allows_one_more, insert, told};
+use super::pending::Pending;
 use super::permit::visible;
 use super::{App, audit};
 use crate::domain::audit::{Action, Origin};
@@ -45,7 +46,7 @@ pub struct RotatedKey {
 /// A key that is being replaced does not count against the plan's cap, so rotating passes at the cap, but for only as many keys
 /// at once as the cap; rotating the same key
 /// again makes one key more, and does not.
-pub async fn rotate_key(app: &App, by: &Origin, id: KeyId, handover: Handover) -> Result<RotatedKey, Error> {
+pub async fn rotate_key(app: &App, by: &Origin, id: KeyId, handover: Handover) -> Result<Pending<RotatedKey>, Error> {
     let reach = by.may(Right::write(Resource::Keys))?;
     let now = app.now();
     let new_id = KeyId::generate(now, &*app.random)?;
@@ -99,8 +100,7 @@ pub async fn rotate_key(app: &App, by: &Origin, id: KeyId, handover: Handover) -
     let mut detail = told(&new);
     detail["replaces"] = json!(old.id);
     tx.append_audit(&audit(now, by, Action::CreateKey, new.id.0, account, detail)).await?;
-    tx.commit().await?;
-    Ok(RotatedKey { new: CreatedKey { key: new, secret }, old, grace_ends_at })
+    Ok(Pending::new(RotatedKey { new: CreatedKey { key: new, secret }, old, grace_ends_at }, tx))
 }
 
 /// Refuses when as many keys of the project are being replaced as the plan allows it keys. They do not count against the cap, so a

@@ -1,5 +1,5 @@
-//! What time brings: rotated keys that nobody uses any more are revoked, revoked keys leave the feed after a while, usage older than its
-//! retention and workers that went away are forgotten.
+//! What time brings: rotated keys that nobody uses any more are revoked, revoked keys leave the feed after a while, usage and remembered answers
+//! older than their retention and workers that went away are forgotten.
 //!
 //! The feed would otherwise carry each key that ever was. Until a revoked key leaves it, proxies can tell "revoked" from
 //! "unknown" in their metrics; callers see no difference.
@@ -18,6 +18,9 @@ const BATCH: u32 = 500;
 /// How many rows of usage are forgotten in one transaction: a few milliseconds of the writer's time.
 const USAGE_BATCH: u32 = 2_000;
 
+/// How many answers are forgotten in one transaction. They are larger.
+const ANSWER_BATCH: u32 = 500;
+
 /// How long the sequence of a silent worker is remembered.
 const WORKER_MEMORY: Duration = Duration::from_hours(30 * 24);
 
@@ -33,6 +36,8 @@ pub struct Swept {
     pub left_feed: usize,
     /// Rows of usage that were past their retention.
     pub usage_rows: u64,
+    /// Answers to requests with an `Idempotency-Key` that were past their retention.
+    pub answers: u64,
 }
 
 /// Sweeps once.
@@ -56,6 +61,7 @@ pub async fn sweep(app: &App) -> Result<Swept, Error> {
         }
     }
     swept.usage_rows = forget_usage(app).await?;
+    swept.answers = forget_answers(app).await?;
     let mut tx = app.store.write().await?;
     tx.forget_workers(app.now().before(WORKER_MEMORY)).await?;
     tx.commit().await?;
@@ -116,6 +122,21 @@ async fn forget_usage(app: &App) -> Result<u64, Error> {
         tx.commit().await?;
         forgotten += hours + days;
         if hours.max(days) < u64::from(USAGE_BATCH) || *app.stopping.borrow() {
+            return Ok(forgotten);
+        }
+    }
+}
+
+/// Forgets answers past their retention, in small steps.
+async fn forget_answers(app: &App) -> Result<u64, Error> {
+    let until = app.now().before(app.idempotency_retention);
+    let mut forgotten = 0;
+    loop {
+        let mut tx = app.store.write().await?;
+        let answers = tx.forget_answers(until, ANSWER_BATCH).await?;
+        tx.commit().await?;
+        forgotten += answers;
+        if answers < u64::from(ANSWER_BATCH) || *app.stopping.borrow() {
             return Ok(forgotten);
         }
     }

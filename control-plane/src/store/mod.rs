@@ -14,6 +14,7 @@ mod error;
 mod examine;
 mod feed;
 mod group;
+mod idempotency;
 mod keys;
 mod open;
 mod policies;

@@ -163,7 +163,7 @@ async fn changes_at_the_same_time_take_a_revision_each() {
         let (app, project) = (plane.app.clone(), project.clone());
         tokio::spawn(async move {
             let name = Name::parse(&format!("{number} {project}")).unwrap();
-            create_account(&app, &Origin::SYSTEM, new(name)).await.unwrap();
+            create_account(&app, &Origin::SYSTEM, new(name)).await.unwrap().commit().await.unwrap();
         })
     });
     for task in tasks.collect::<Vec<_>>() {
@@ -195,7 +195,7 @@ async fn two_hundred_creations_at_once_share_commits_and_one_that_fails_or_leave
             },
         };
         tasks.spawn(async move {
-            let work = create_key(&app, &Origin::SYSTEM, new);
+            let work = async { create_key(&app, &Origin::SYSTEM, new).await?.commit().await };
             if number % 10 == 7 {
                 let _ = tokio::time::timeout(Duration::from_micros(number * 50), work).await;
                 return None;
@@ -240,11 +240,12 @@ async fn a_caller_that_goes_away_leaves_all_or_nothing_and_what_is_stored_is_ann
     plane.project().await;
     for micros in (0..4_000).step_by(50) {
         let name = Name::parse("a").unwrap();
-        let work = create_account(&plane.app, &Origin::SYSTEM, new(name));
+        let work = async { create_account(&plane.app, &Origin::SYSTEM, new(name)).await?.commit().await };
         let _ = tokio::time::timeout(Duration::from_micros(micros), work).await;
     }
     // The writer is free again, and what was cut off while it was committing has ended.
-    create_account(&plane.app, &Origin::SYSTEM, new(Name::parse("last").unwrap())).await.unwrap();
+    let last = create_account(&plane.app, &Origin::SYSTEM, new(Name::parse("last").unwrap())).await.unwrap();
+    last.commit().await.unwrap();
     let changes = plane.app.store.changes(0, 10_000).await.unwrap();
     assert_eq!(*plane.app.store.head().borrow(), changes.head);
     let mut connection = connect(plane.folder.path()).await;

@@ -150,11 +150,20 @@ impl ControlPlane {
             revoked_retention: Duration::from_hours(7 * 24),
             usage_retention: Duration::from_hours(400 * 24),
             usage_hourly_retention: Duration::from_hours(14 * 24),
+            idempotency_retention: Duration::from_hours(24),
             started_at: Time::from_millis(START),
             stopping,
         };
         let (management, sync) = (keyplane::http::management(&app), keyplane::http::sync(&app));
         Self { folder, app, clock, admin, proxy, stop, management, sync }
+    }
+
+    /// Ends it and serves its database again.
+    pub async fn restart(self) -> Self {
+        let Self { folder, app, clock: _, admin, proxy, stop: _, management, sync } = self;
+        app.store.close().await;
+        drop((app, management, sync));
+        Self::open(folder, admin, proxy).await
     }
 
     /// Sends a request to the management listener as it is.

@@ -189,29 +189,44 @@ async fn a_fault_that_does_not_pass_ends_the_call_after_a_bounded_number_of_trie
 }
 
 #[tokio::test]
-async fn a_creation_that_may_have_happened_is_not_sent_again() {
-    for reply in [Reply::Close, Reply::BreakOff] {
-        let server = Server::start([reply]).await;
-        let error = client(&server).keys().create(&new_key()).await.unwrap_err();
-        assert!(error.to_string().contains("not known whether the call took effect"), "{error}");
-        assert!(matches!(error, Error::Transport(error) if error.may_have_taken_effect));
-        assert_eq!(server.requests().len(), 1);
+async fn a_creation_that_may_have_happened_is_sent_again_as_the_same_call() {
+    let mut created = key_json("ci");
+    created["key"] = SECRET.into();
+    for reply in [Reply::Close, Reply::BreakOff, status(429), status(503)] {
+        let server = Server::start([reply, ok(&created)]).await;
+        let made = client(&server).keys().create(&new_key()).await.unwrap();
+        assert_eq!(made.secret.expose(), SECRET);
+        let requests = server.requests();
+        assert_eq!(requests.len(), 2);
+        assert!(requests[0].header("idempotency-key").is_some());
+        assert_eq!(requests[0].header("idempotency-key"), requests[1].header("idempotency-key"));
+        assert_eq!(requests[0].body, requests[1].body);
     }
-    let server = Server::start([status(503)]).await;
-    assert_eq!(client(&server).keys().rename(key_id(), "b").await.unwrap_err().status(), Some(503));
-    assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test]
-async fn a_creation_that_was_turned_away_is_sent_again_as_the_same_call() {
-    let mut created = key_json("ci");
-    created["key"] = SECRET.into();
-    let server = Server::start([status(429), ok(&created)]).await;
-    client(&server).keys().create(&new_key()).await.unwrap();
-    let requests = server.requests();
-    assert_eq!(requests.len(), 2);
-    assert_eq!(requests[0].header("idempotency-key"), requests[1].header("idempotency-key"));
-    assert_eq!(requests[0].body, requests[1].body);
+async fn a_creation_that_was_given_up_says_that_it_may_have_happened() {
+    for reply in [Reply::Close, Reply::BreakOff] {
+        let server = Server::start([reply]).await;
+        let once = builder(&server).retry(RetryPolicy::never()).build().unwrap();
+        let error = once.keys().create(&new_key()).await.unwrap_err();
+        assert!(error.to_string().contains("not known whether the call took effect"), "{error}");
+        assert!(matches!(error, Error::Transport(error) if error.may_have_taken_effect));
+    }
+    // Also when it was the first attempt that may have, and the last one was not even sent.
+    let server = Server::start([Reply::Gone]).await;
+    let error = client(&server).keys().create(&new_key()).await.unwrap_err();
+    let Error::Transport(error) = error else { panic!("an answer") };
+    assert_eq!((error.kind, error.may_have_taken_effect), (TransportErrorKind::Connect, true));
+}
+
+#[tokio::test]
+async fn a_change_that_may_have_happened_is_not_sent_again() {
+    for reply in [Reply::Close, status(503)] {
+        let server = Server::start([reply]).await;
+        assert!(client(&server).keys().rename(key_id(), "b").await.is_err());
+        assert_eq!(server.requests().len(), 1);
+    }
 }
 
 #[tokio::test]
@@ -232,7 +247,7 @@ async fn retry_after_is_waited_for_and_a_long_one_is_handed_on() {
 async fn a_server_that_never_answers_is_given_up() {
     let server = Server::start([Reply::Hang, Reply::Hang, ok(&key_json("a"))]).await;
     let client = builder(&server).timeout(Duration::from_millis(500)).build().unwrap();
-    let Error::Transport(error) = client.keys().create(&new_key()).await.unwrap_err() else { panic!("an answer") };
+    let Error::Transport(error) = client.keys().rename(key_id(), "b").await.unwrap_err() else { panic!("an answer") };
     assert_eq!((error.kind, error.may_have_taken_effect), (TransportErrorKind::Timeout, true));
     // Reading is tried again.
     client.keys().get(key_id()).await.unwrap();

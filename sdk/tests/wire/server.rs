@@ -12,6 +12,8 @@ pub enum Reply {
     Answer(u16, Vec<&'static str>, String),
     /// Closes the connection without an answer.
     Close,
+    /// The same, and the server is gone.
+    Gone,
     /// Announces more of a body than it sends.
     BreakOff,
     /// Never answers.
@@ -57,6 +59,9 @@ impl Server {
                 let request = read(&mut stream).await;
                 seen.lock().unwrap().push(request);
                 let reply = replies.pop_front().unwrap_or(Reply::Close);
+                if matches!(reply, Reply::Gone) {
+                    return;
+                }
                 tokio::spawn(async move { answer(&mut stream, reply).await });
             }
         });
@@ -103,7 +108,7 @@ async fn read(stream: &mut TcpStream) -> Request {
 
 async fn answer(stream: &mut TcpStream, reply: Reply) {
     let text = match reply {
-        Reply::Close => return,
+        Reply::Close | Reply::Gone => return,
         Reply::Hang => return tokio::time::sleep(Duration::from_mins(10)).await,
         Reply::BreakOff => "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"data\":".to_owned(),
         Reply::Answer(status, headers, body) => {

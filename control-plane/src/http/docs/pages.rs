@@ -10,6 +10,7 @@ pub const REFERENCE: &str = "api";
 pub const PAGES: &[(&str, &str)] = &[
     ("architecture", include_str!("../../../../docs/architecture.md")),
     ("authorization", include_str!("../../../../docs/authorization.md")),
+    ("conventions", include_str!("../../../../docs/conventions.md")),
     ("errors", include_str!("../../../../docs/errors.md")),
     ("filter", include_str!("../../../../docs/filter.md")),
     ("jwt", include_str!("../../../../docs/jwt.md")),

@@ -28,7 +28,7 @@ fn write_operation(text: &mut String, document: &Value, method: &str, path: &str
     let parameters = array(&operation["parameters"]);
     if !parameters.is_empty() {
         let _ = writeln!(text, "\n| parameter | in | type | |\n|---|---|---|---|");
-        for parameter in parameters {
+        for parameter in parameters.iter().map(|parameter| followed(document, parameter)) {
             let _ = writeln!(
                 text,
                 "| `{}` | {} | {} | {} |",
@@ -54,6 +54,12 @@ fn write_operation(text: &mut String, document: &Value, method: &str, path: &str
     let problems = object(&operation["responses"]).filter(|(_, answer)| answer.get("$ref").is_some());
     let problems: Vec<_> = problems.map(|(status, _)| status.as_str()).filter(|status| *status != "default").collect();
     let _ = writeln!(text, "\nProblems: {}.", problems.join(", "));
+}
+
+/// What a reference stands for; anything else as it is.
+fn followed<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    let pointer = value["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
+    pointer.and_then(|pointer| document.pointer(pointer)).unwrap_or(value)
 }
 
 fn write_fields(text: &mut String, document: &Value, schema: &Value) {

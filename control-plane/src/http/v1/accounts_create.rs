@@ -1,8 +1,8 @@
 //! `POST /v1/accounts`
 
 use super::super::auth::Authenticated;
-use super::super::body::JsonBody;
-use super::super::etag::etag;
+use super::super::created::CreatedAnswer;
+use super::super::post::Post;
 use super::super::problem::{Document, Problem};
 use super::field;
 use super::objects::AccountObject;
@@ -12,11 +12,8 @@ use crate::domain::name::Name;
 use crate::error::{Code, Error};
 use crate::service::App;
 use crate::service::create_account::{NewAccount, create_account};
-use axum::Json;
+use crate::service::once::{Once, once};
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::LOCATION;
-use axum::response::IntoResponse;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -52,12 +49,16 @@ pub struct Body {
 pub async fn handle(
     State(app): State<App>,
     by: Authenticated,
-    JsonBody(body): JsonBody<Body>,
-) -> Result<impl IntoResponse, Problem> {
-    let account = create_account(&app, &by.origin(), parse(body)?).await?;
-    let location = format!("/v1/accounts/{}", account.id);
-    let tag = etag(account.version());
-    Ok((StatusCode::CREATED, [(LOCATION, location)], tag, Json(AccountObject::from(account))))
+    Post { body, attempt }: Post<Body>,
+) -> Result<Once<CreatedAnswer>, Problem> {
+    let work = async {
+        let pending = create_account(&app, &by.origin(), parse(body)?).await?;
+        pending.try_map(|account| {
+            let location = format!("/v1/accounts/{}", account.id);
+            CreatedAnswer::new(location, account.version(), &AccountObject::from(account))
+        })
+    };
+    Ok(once(&app, attempt.as_ref(), work).await?)
 }
 
 fn parse(body: Body) -> Result<NewAccount, Error> {

@@ -1,8 +1,8 @@
 //! `POST /v1/admin_keys`: the answer carries the secret, this once.
 
 use super::super::auth::Authenticated;
-use super::super::body::JsonBody;
-use super::super::etag::etag;
+use super::super::created::CreatedAnswer;
+use super::super::post::Post;
 use super::super::problem::Problem;
 use super::field;
 use super::objects::{AccessName, AdminKeyObject};
@@ -11,12 +11,9 @@ use crate::domain::name::Name;
 use crate::domain::rights::Access;
 use crate::error::{Code, Error};
 use crate::service::App;
-use crate::service::create_admin_key::create_admin_key;
-use axum::Json;
+use crate::service::create_admin_key::{CreatedAdminKey, create_admin_key};
+use crate::service::once::{Once, once};
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::LOCATION;
-use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -57,14 +54,17 @@ struct Created<'a> {
 pub async fn handle(
     State(app): State<App>,
     by: Authenticated,
-    JsonBody(body): JsonBody<Body>,
-) -> Result<impl IntoResponse, Problem> {
-    let (name, access) = parse(&body)?;
-    let created = create_admin_key(&app, &by.origin(), name, access).await?;
-    let location = format!("/v1/admin_keys/{}", created.key.id);
-    let tag = etag(created.key.version());
-    let answer = Json(Created { object: created.key.into(), key: created.secret.expose() }).into_response();
-    Ok((StatusCode::CREATED, [(LOCATION, location)], tag, answer))
+    Post { body, attempt }: Post<Body>,
+) -> Result<Once<CreatedAnswer>, Problem> {
+    let work = async {
+        let (name, access) = parse(&body)?;
+        let pending = create_admin_key(&app, &by.origin(), name, access).await?;
+        pending.try_map(|CreatedAdminKey { key, secret }| {
+            let (location, version) = (format!("/v1/admin_keys/{}", key.id), key.version());
+            CreatedAnswer::new(location, version, &Created { object: key.into(), key: secret.expose() })
+        })
+    };
+    Ok(once(&app, attempt.as_ref(), work).await?)
 }
 
 fn parse(body: &Body) -> Result<(Name, Access), Error> {

@@ -1,8 +1,8 @@
 //! `POST /v1/keys`: the only answer that carries a secret.
 
 use super::super::auth::Authenticated;
-use super::super::body::JsonBody;
-use super::super::etag::etag;
+use super::super::created::CreatedAnswer;
+use super::super::post::Post;
 use super::super::problem::{Document, Problem};
 use super::objects::{EnvironmentName, KeyObject};
 use super::terms::TermsFields;
@@ -10,12 +10,9 @@ use super::texts::{NameText, NetworkText, ScopeText};
 use super::{environment_field, id_field};
 use crate::error::{Code, Error};
 use crate::service::App;
-use crate::service::create_key::{NewKey, create_key};
-use axum::Json;
+use crate::service::create_key::{CreatedKey, NewKey, create_key};
+use crate::service::once::{Once, once};
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::LOCATION;
-use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -71,14 +68,17 @@ struct Created<'a> {
 pub async fn handle(
     State(app): State<App>,
     by: Authenticated,
-    JsonBody(body): JsonBody<Body>,
-) -> Result<impl IntoResponse, Problem> {
-    let created = create_key(&app, &by.origin(), parse(&body)?).await?;
-    let location = format!("/v1/keys/{}", created.key.id);
-    let tag = etag(created.key.version());
-    let object = KeyObject::at(app.now(), created.key);
-    let answer = Json(Created { object, key: created.secret.expose() }).into_response();
-    Ok((StatusCode::CREATED, [(LOCATION, location)], tag, answer))
+    Post { body, attempt }: Post<Body>,
+) -> Result<Once<CreatedAnswer>, Problem> {
+    let work = async {
+        let pending = create_key(&app, &by.origin(), parse(&body)?).await?;
+        pending.try_map(|CreatedKey { key, secret }| {
+            let (location, version) = (format!("/v1/keys/{}", key.id), key.version());
+            let object = KeyObject::at(app.now(), key);
+            CreatedAnswer::new(location, version, &Created { object, key: secret.expose() })
+        })
+    };
+    Ok(once(&app, attempt.as_ref(), work).await?)
 }
 
 fn parse(body: &Body) -> Result<NewKey, Error> {

@@ -1,8 +1,9 @@
 //! `POST /v1/keys/{id}/rotate`: the other answer that carries a secret.
 
 use super::super::auth::Authenticated;
-use super::super::body::{JsonBody, whole};
-use super::super::etag::etag;
+use super::super::body::whole;
+use super::super::created::CreatedAnswer;
+use super::super::post::Post;
 use super::super::problem::{Document, Problem};
 use super::PathId;
 use super::objects::KeyObject;
@@ -10,12 +11,10 @@ use crate::domain::id::KeyId;
 use crate::domain::time::Time;
 use crate::error::{Code, Error, FieldError};
 use crate::service::App;
-use crate::service::rotate_key::{Handover, rotate_key};
-use axum::Json;
+use crate::service::create_key::CreatedKey;
+use crate::service::once::{Once, once};
+use crate::service::rotate_key::{Handover, RotatedKey, rotate_key};
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::LOCATION;
-use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -100,16 +99,16 @@ pub async fn handle(
     State(app): State<App>,
     by: Authenticated,
     PathId(id): PathId<KeyId>,
-    JsonBody(body): JsonBody<Body>,
-) -> Result<impl IntoResponse, Problem> {
-    let rotated = rotate_key(&app, &by.origin(), id, body.handover()?).await?;
-    let (now, created) = (app.now(), rotated.new);
-    let (location, tag) = (format!("/v1/keys/{}", created.key.id), etag(created.key.version()));
-    let answer = Json(Rotated {
-        object: KeyObject::at(now, created.key),
-        key: created.secret.expose(),
-        replaces: KeyObject::at(now, rotated.old),
-        grace_ends_at: rotated.grace_ends_at,
-    });
-    Ok((StatusCode::CREATED, [(LOCATION, location)], tag, answer.into_response()))
+    Post { body, attempt }: Post<Body>,
+) -> Result<Once<CreatedAnswer>, Problem> {
+    let work = async {
+        let pending = rotate_key(&app, &by.origin(), id, body.handover()?).await?;
+        pending.try_map(|RotatedKey { new: CreatedKey { key, secret }, old, grace_ends_at }| {
+            let now = app.now();
+            let (location, version) = (format!("/v1/keys/{}", key.id), key.version());
+            let (object, replaces) = (KeyObject::at(now, key), KeyObject::at(now, old));
+            CreatedAnswer::new(location, version, &Rotated { object, key: secret.expose(), replaces, grace_ends_at })
+        })
+    };
+    Ok(once(&app, attempt.as_ref(), work).await?)
 }

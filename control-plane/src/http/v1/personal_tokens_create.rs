@@ -1,8 +1,8 @@
 //! `POST /v1/personal_access_tokens`: the answer carries the secret, this once.
 
 use super::super::auth::Authenticated;
-use super::super::body::JsonBody;
-use super::super::etag::etag;
+use super::super::created::CreatedAnswer;
+use super::super::post::Post;
 use super::super::problem::Problem;
 use super::id_field;
 use super::objects::PersonalTokenObject;
@@ -10,12 +10,10 @@ use super::terms::TermsFields;
 use super::texts::{NameText, NetworkText, ScopeText};
 use crate::error::{Code, Error};
 use crate::service::App;
+use crate::service::create_key::CreatedKey;
 use crate::service::create_personal_token::{NewPersonalToken, create_personal_token};
-use axum::Json;
+use crate::service::once::{Once, once};
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::LOCATION;
-use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -67,14 +65,17 @@ struct Created<'a> {
 pub async fn handle(
     State(app): State<App>,
     by: Authenticated,
-    JsonBody(body): JsonBody<Body>,
-) -> Result<impl IntoResponse, Problem> {
-    let created = create_personal_token(&app, &by.origin(), parse(&body)?).await?;
-    let location = format!("/v1/personal_access_tokens/{}", created.key.id);
-    let tag = etag(created.key.version());
-    let object = PersonalTokenObject::at(app.now(), created.key);
-    let answer = Json(Created { object, key: created.secret.expose() }).into_response();
-    Ok((StatusCode::CREATED, [(LOCATION, location)], tag, answer))
+    Post { body, attempt }: Post<Body>,
+) -> Result<Once<CreatedAnswer>, Problem> {
+    let work = async {
+        let pending = create_personal_token(&app, &by.origin(), parse(&body)?).await?;
+        pending.try_map(|CreatedKey { key, secret }| {
+            let (location, version) = (format!("/v1/personal_access_tokens/{}", key.id), key.version());
+            let object = PersonalTokenObject::at(app.now(), key);
+            CreatedAnswer::new(location, version, &Created { object, key: secret.expose() })
+        })
+    };
+    Ok(once(&app, attempt.as_ref(), work).await?)
 }
 
 fn parse(body: &Body) -> Result<NewPersonalToken, Error> {

@@ -1,8 +1,9 @@
 //! `POST /v1/projects`
 
 use super::super::auth::Authenticated;
-use super::super::body::{JsonBody, Object};
-use super::super::etag::etag;
+use super::super::body::Object;
+use super::super::created::CreatedAnswer;
+use super::super::post::Post;
 use super::super::problem::Problem;
 use super::objects::ProjectObject;
 use super::texts::{NameText, PrefixText};
@@ -12,11 +13,8 @@ use crate::domain::project::Prefixes;
 use crate::error::{Code, Error, FieldError};
 use crate::service::App;
 use crate::service::create_project::{NewProject, create_project};
-use axum::Json;
+use crate::service::once::{Once, once};
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::LOCATION;
-use axum::response::IntoResponse;
 use keyplane_contract::key::Prefix;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -69,12 +67,16 @@ impl PrefixesBody {
 pub async fn handle(
     State(app): State<App>,
     by: Authenticated,
-    JsonBody(body): JsonBody<Body>,
-) -> Result<impl IntoResponse, Problem> {
-    let project = create_project(&app, &by.origin(), parse(&body)?).await?;
-    let location = format!("/v1/projects/{}", project.id);
-    let tag = etag(project.version());
-    Ok((StatusCode::CREATED, [(LOCATION, location)], tag, Json(ProjectObject::from(project))))
+    Post { body, attempt }: Post<Body>,
+) -> Result<Once<CreatedAnswer>, Problem> {
+    let work = async {
+        let pending = create_project(&app, &by.origin(), parse(&body)?).await?;
+        pending.try_map(|project| {
+            let location = format!("/v1/projects/{}", project.id);
+            CreatedAnswer::new(location, project.version(), &ProjectObject::from(project))
+        })
+    };
+    Ok(once(&app, attempt.as_ref(), work).await?)
 }
 
 fn parse(body: &Body) -> Result<NewProject, Error> {

@@ -1,8 +1,8 @@
 //! `POST /v1/proxy_tokens`: the answer carries the secret, this once.
 
 use super::super::auth::Authenticated;
-use super::super::body::JsonBody;
-use super::super::etag::etag;
+use super::super::created::CreatedAnswer;
+use super::super::post::Post;
 use super::super::problem::{Document, Problem};
 use super::field;
 use super::objects::ProxyTokenObject;
@@ -10,12 +10,9 @@ use super::texts::NameText;
 use crate::domain::name::Name;
 use crate::error::{Code, Error};
 use crate::service::App;
-use crate::service::create_proxy_token::create_proxy_token;
-use axum::Json;
+use crate::service::create_proxy_token::{CreatedProxyToken, create_proxy_token};
+use crate::service::once::{Once, once};
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::LOCATION;
-use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -55,14 +52,20 @@ struct Created<'a> {
 pub async fn handle(
     State(app): State<App>,
     by: Authenticated,
-    JsonBody(body): JsonBody<Body>,
-) -> Result<impl IntoResponse, Problem> {
+    Post { body, attempt }: Post<Body>,
+) -> Result<Once<CreatedAnswer>, Problem> {
+    let work = async {
+        let pending = create_proxy_token(&app, &by.origin(), parse(&body)?).await?;
+        pending.try_map(|CreatedProxyToken { token, secret }| {
+            let (location, version) = (format!("/v1/proxy_tokens/{}", token.id), token.version());
+            CreatedAnswer::new(location, version, &Created { object: token.into(), key: secret.expose() })
+        })
+    };
+    Ok(once(&app, attempt.as_ref(), work).await?)
+}
+
+fn parse(body: &Body) -> Result<Name, Error> {
     let mut errors = Vec::new();
     let name = field("name", Name::parse(&body.name), &mut errors);
-    let name = name.ok_or_else(|| Error::fields(Code::InvalidRequest, errors))?;
-    let created = create_proxy_token(&app, &by.origin(), name).await?;
-    let location = format!("/v1/proxy_tokens/{}", created.token.id);
-    let tag = etag(created.token.version());
-    let answer = Json(Created { object: created.token.into(), key: created.secret.expose() }).into_response();
-    Ok((StatusCode::CREATED, [(LOCATION, location)], tag, answer))
+    name.ok_or_else(|| Error::fields(Code::InvalidRequest, errors))
 }

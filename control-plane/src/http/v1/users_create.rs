@@ -1,8 +1,9 @@
 //! `POST /v1/users`
 
 use super::super::auth::Authenticated;
-use super::super::body::{JsonBody, Object};
-use super::super::etag::etag;
+use super::super::body::Object;
+use super::super::created::CreatedAnswer;
+use super::super::post::Post;
 use super::super::problem::{Document, Problem};
 use super::objects::{RoleName, UserObject};
 use super::texts::{EmailText, ForeignText, NameText};
@@ -12,11 +13,8 @@ use crate::domain::user::{Email, Identity};
 use crate::error::{Code, Error, FieldError};
 use crate::service::App;
 use crate::service::create_user::{NewUser, create_user};
-use axum::Json;
+use crate::service::once::{Once, once};
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::LOCATION;
-use axum::response::IntoResponse;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -76,12 +74,16 @@ impl IdentityBody {
 pub async fn handle(
     State(app): State<App>,
     by: Authenticated,
-    JsonBody(body): JsonBody<Body>,
-) -> Result<impl IntoResponse, Problem> {
-    let user = create_user(&app, &by.origin(), parse(&body)?).await?;
-    let location = format!("/v1/users/{}", user.id);
-    let tag = etag(user.version());
-    Ok((StatusCode::CREATED, [(LOCATION, location)], tag, Json(UserObject::from(user))))
+    Post { body, attempt }: Post<Body>,
+) -> Result<Once<CreatedAnswer>, Problem> {
+    let work = async {
+        let pending = create_user(&app, &by.origin(), parse(&body)?).await?;
+        pending.try_map(|user| {
+            let location = format!("/v1/users/{}", user.id);
+            CreatedAnswer::new(location, user.version(), &UserObject::from(user))
+        })
+    };
+    Ok(once(&app, attempt.as_ref(), work).await?)
 }
 
 fn parse(body: &Body) -> Result<NewUser, Error> {
