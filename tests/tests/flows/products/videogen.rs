@@ -12,7 +12,11 @@ const IMAGES: &str = "/v1/tools/generate-image";
 
 fn videogen() -> Arc<Flow> {
     static SHARED: Shared<Flow> = Shared::new();
-    SHARED.get(|| Flow::with(&Stack::usual_plugin(), ""))
+    SHARED.get(|| {
+        let mut plugin = Stack::usual_plugin();
+        plugin["answers"] = json!({ "401": { "body": { "message": "Unauthorized" } } });
+        Flow::with(&plugin, "")
+    })
 }
 
 /// V1, V2, V3, V4, V5: a key that begins with `vg_key_` is created, shown once, kept in the environment and sent as a Bearer
@@ -39,6 +43,36 @@ fn a_key_with_the_products_prefix_is_sent_as_bearer() {
     assert_eq!((&answer["method"], &answer["path"]), (&json!("POST"), &json!(IMAGES)));
     assert_eq!(answer["headers"]["x-keyplane-key-id"], json!([key.id]));
     assert_eq!(answer["headers"]["authorization"], Value::Null, "the application gets no key that it could log");
+}
+
+/// V8: a missing and an invalid key get the same answer: 401, and the product's own body, byte for byte.
+#[test]
+fn missing_and_invalid_keys_get_the_products_own_answer() {
+    let flow = videogen();
+    let account = account(&flow, "Wrong keys", "pro");
+    let project = flow.api().create_project(&account, "Developers", "vg_key", "vg_test").unwrap();
+    let revoked = flow.api().create_key(&project, "Revoked").unwrap();
+    flow.api().revoke_key(&revoked.id).unwrap();
+    let caller = Caller::bearer(flow.proxy(), &revoked.secret);
+    eventually("both workers refuse the key", || caller.gets_everywhere(IMAGES, 401));
+
+    let secret = revoked.secret.expose_secret();
+    let damaged = secret.replace("vg_key_", "vg_key_x");
+    let unknown = "vg_key_0123456789abcdefghijABCDEFGHIJ01abcdef";
+    for (what, header) in [
+        ("none", None),
+        ("a revoked one", Some(format!("Bearer {secret}"))),
+        ("a damaged one", Some(format!("Bearer {damaged}"))),
+        ("an unknown one", Some(format!("Bearer {unknown}"))),
+        ("no key at all", Some("Bearer hello".to_owned())),
+        ("an empty one", Some("Bearer".to_owned())),
+    ] {
+        let headers: Vec<_> = header.iter().map(|value| ("authorization", value.as_str())).collect();
+        let answer = flow.proxy().get(IMAGES, &headers).unwrap();
+        assert_eq!((answer.status, answer.text().as_str()), (401, r#"{"message":"Unauthorized"}"#), "{what}");
+        assert_eq!(answer.header("content-type"), Some("application/json"), "{what}");
+        assert!(answer.header("www-authenticate").is_some(), "{what}");
+    }
 }
 
 /// V9: an index for agents at `/llms.txt`, all pages in one at `/llms-full.txt`, and each page of the documentation as
