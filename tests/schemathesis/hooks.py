@@ -1,5 +1,10 @@
 """What a schema cannot say, told to Schemathesis: which of the values that fit are accepted."""
 
+import functools
+import json
+import os
+import urllib.request
+
 import schemathesis
 from hypothesis import strategies as st
 from schemathesis.core.failures import Failure
@@ -69,3 +74,21 @@ schemathesis.openapi.format("entity-tag", st.sampled_from(["*", '"00000000000000
 schemathesis.openapi.format("plan", st.sampled_from(["free", "pro", "team", "enterprise"]))
 
 schemathesis.openapi.format("cidr", st.ip_addresses().map(str) | st.sampled_from(["203.0.113.0/24", "2001:db8::/32", "0.0.0.0/0"]))
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs) -> None:
+    """Never revokes the admin key that it calls with."""
+    if case.method == "DELETE" and case.path == "/v1/admin_keys/{id}" and case.path_parameters.get("id") == own_id(case):
+        case.path_parameters["id"] = "00000000-0000-7000-8000-000000000000"
+
+
+@functools.cache
+def id_at(base: str) -> str:
+    request = urllib.request.Request(f"{base}/v1/me", headers={"Authorization": f"Bearer {os.environ['KEYPLANE_KEY']}"})
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)["id"]
+
+
+def own_id(case) -> str:
+    return id_at(case.operation.base_url.rstrip("/"))

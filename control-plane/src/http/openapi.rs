@@ -19,7 +19,8 @@ const DESCRIPTION: &str = "Keyplane issues API keys and has Envoy check them.\n\
 #[openapi(
     info(title = "Keyplane", description = DESCRIPTION),
     paths(health::alive, health::ready),
-    components(schemas(problem::Document)),
+    // What only parameters refer to is not found by itself.
+    components(schemas(problem::Document, v1::texts::AuditCursorText)),
     tags(
         (name = "Accounts", description = "Tenants: who owns projects."),
         (name = "Projects", description = "What keys belong to; decides how they begin."),

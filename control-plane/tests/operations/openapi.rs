@@ -44,6 +44,19 @@ fn every_operation_is_named_and_tells_its_failures() {
     }
 }
 
+#[test]
+fn every_reference_leads_somewhere() {
+    fn check(document: &Value, value: &Value) {
+        if let Some(path) = value["$ref"].as_str() {
+            assert!(document.pointer(path.trim_start_matches('#')).is_some(), "{path}");
+        }
+        value.as_object().into_iter().flatten().for_each(|(_, value)| check(document, value));
+        value.as_array().into_iter().flatten().for_each(|value| check(document, value));
+    }
+    let document = printed();
+    check(&document, &document);
+}
+
 /// The names that a schema has, and those that it requires.
 fn names(document: &Value, schema: &Value) -> (BTreeSet<String>, BTreeSet<String>) {
     if let Some(reference) = schema["$ref"].as_str() {

@@ -36,7 +36,7 @@ mod proxy_tokens_revoke;
 mod proxy_tokens_update;
 mod rename;
 mod terms;
-mod texts;
+pub(super) mod texts;
 mod usage_get;
 mod users_create;
 mod users_get;
