@@ -168,6 +168,22 @@ mod tests {
         assert!(error("{").contains("EOF"));
     }
 
+    #[test]
+    fn every_example_of_the_page_about_settings_is_taken() {
+        let page = include_str!("../../../docs/filter.md");
+        let examples: Vec<_> = page.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert_eq!(examples.len(), 3);
+        for example in examples {
+            let whole = example.contains("control_plane");
+            let answers = format!(r#"{{"control_plane": {{"cluster": "keyplane"}}, "answers": {example}}}"#);
+            let config = Config::parse(if whole { example } else { &answers }.as_bytes()).unwrap();
+            assert_ne!(config.answers, OwnAnswers::default());
+            // The first one shows the defaults.
+            let least = Config::parse(br#"{"control_plane": {"cluster": "keyplane"}}"#).unwrap();
+            assert_eq!(Config { answers: OwnAnswers::default(), ..config }, least);
+        }
+    }
+
     proptest! {
         #[test]
         fn no_input_makes_the_parser_panic(bytes: Vec<u8>) {
