@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 const ANY_PORT: &str = "127.0.0.1:0";
 const ADMIN: &str = "0123456789-an-admin-key-of-an-operator";
+const IDEMPOTENCY_KEY: &str = "canary-of-an-idempotency-key";
 const PROXY: &str = "0123456789-a-proxy-token-of-an-operator";
 
 fn keyplane(arguments: &[&str]) -> Command {
@@ -88,19 +89,29 @@ impl Drop for Running {
 
 /// Sends one request; gives status and body.
 fn http(address: &str, request: &str, headers: &[(&str, &str)], body: &str) -> (u16, Vec<u8>) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+    try_http(address, request, headers, body).unwrap()
+}
+
+/// The same where the server may be gone.
+fn try_http(
+    address: &str,
+    request: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Result<(u16, Vec<u8>), Box<dyn std::error::Error>> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_mins(1)))?;
     let mut text =
         format!("{request} HTTP/1.1\r\nhost: keyplane\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in headers {
-        write!(text, "{name}: {value}\r\n").unwrap();
+        write!(text, "{name}: {value}\r\n")?;
     }
-    stream.write_all(format!("{text}\r\n{body}").as_bytes()).unwrap();
+    stream.write_all(format!("{text}\r\n{body}").as_bytes())?;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
-    let status = std::str::from_utf8(&answer[9..12]).unwrap().parse().unwrap();
-    (status, answer[end + 4..].to_vec())
+    stream.read_to_end(&mut answer)?;
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").ok_or("no whole answer")?;
+    let status = std::str::from_utf8(&answer[9..12])?.parse()?;
+    Ok((status, answer[end + 4..].to_vec()))
 }
 
 fn post(address: &str, path: &str, credential: &str, body: &Value) -> Value {
@@ -109,6 +120,16 @@ fn post(address: &str, path: &str, credential: &str, body: &Value) -> Value {
     let body = serde_json::from_slice(&body).unwrap();
     assert_eq!(status, 201, "{body}");
     body
+}
+
+/// Makes a key with this `Idempotency-Key`. `None`: the server is gone.
+fn once(address: &str, idempotency_key: &str, body: &Value) -> Option<Value> {
+    let json = ("content-type", "application/json");
+    let headers = [("x-api-key", ADMIN), json, ("idempotency-key", idempotency_key)];
+    let (status, answer) = try_http(address, "POST /v1/keys", &headers, &body.to_string()).ok()?;
+    let answer = serde_json::from_slice(&answer).unwrap();
+    assert_eq!(status, 201, "{answer}");
+    Some(answer)
 }
 
 #[test]
@@ -221,7 +242,8 @@ fn no_secret_is_in_the_most_talkative_log_or_in_the_files() {
     let project = json!({ "account_id": account["id"], "name": "P", "prefixes": prefixes });
     let project = post(&address, "/v1/projects", ADMIN, &project);
     let key = json!({ "project_id": project["id"], "environment": "live", "name": "k" });
-    let created = post(&address, "/v1/keys", ADMIN, &key);
+    let created = once(&address, IDEMPOTENCY_KEY, &key).unwrap();
+    assert_eq!(once(&address, IDEMPOTENCY_KEY, &key).unwrap(), created);
     let secret = created["key"].as_str().unwrap();
 
     // Secrets where they do not belong: as a wrong credential, in a path, a query, a field's name and a value.
@@ -250,7 +272,7 @@ fn no_secret_is_in_the_most_talkative_log_or_in_the_files() {
     }
     for (place, bytes) in places {
         // All but the parts that the mask shows.
-        for hidden in [&secret[12..42], &ADMIN[..34], &PROXY[..34]] {
+        for hidden in [&secret[12..42], &ADMIN[..34], &PROXY[..34], IDEMPOTENCY_KEY] {
             let found = bytes.windows(hidden.len()).position(|window| window == hidden.as_bytes());
             assert_eq!(
                 found,
@@ -271,4 +293,62 @@ fn an_unknown_variable_is_warned_of_and_does_not_stop_it() {
     assert_eq!(code, Some(0));
     assert!(log.lines().any(|line| line.contains("WARN") && line.contains("KEYPLANE_LISTNE")), "{log}");
     assert!(log.contains("there is no proxy token"), "{log}");
+}
+
+/// An operation and its remembered answer are one: after the end there are both or none.
+#[test]
+fn what_kill_9_cut_off_can_be_sent_again_and_is_done_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = serve(folder.path());
+    command.env("KEYPLANE_ADMIN_KEY", ADMIN);
+    let mut running = Running::start(command);
+    let account = post(&running.management, "/v1/accounts", ADMIN, &json!({ "name": "Acme" }));
+    let prefixes = json!({ "live": "uk_live", "test": "uk_test" });
+    let project = json!({ "account_id": account["id"], "name": "P", "prefixes": prefixes });
+    let project = post(&running.management, "/v1/projects", ADMIN, &project);
+    let body = json!({ "project_id": project["id"], "environment": "live", "name": "k" });
+
+    let mut sent = Vec::new();
+    for round in 0..3 {
+        let writers: Vec<_> = (0..4)
+            .map(|writer| {
+                let (address, body) = (running.management.clone(), body.clone());
+                std::thread::spawn(move || {
+                    let mut answers = Vec::new();
+                    loop {
+                        let key = format!("{round}-{writer}-{}", answers.len());
+                        let answer = once(&address, &key, &body);
+                        let gone = answer.is_none();
+                        answers.push((key, answer));
+                        if gone {
+                            return answers;
+                        }
+                    }
+                })
+            })
+            .collect();
+        std::thread::sleep(Duration::from_millis(300));
+        running.stop("KILL");
+        sent.extend(writers.into_iter().flat_map(|writer| writer.join().unwrap()));
+        running = Running::start(serve(folder.path()));
+    }
+    let acknowledged = sent.iter().filter(|(_, answer)| answer.is_some()).count();
+    assert!(acknowledged > 12 && sent.len() == acknowledged + 12, "{acknowledged} of {}", sent.len());
+    let mut made = std::collections::BTreeSet::new();
+    for (key, first) in &sent {
+        let again = once(&running.management, key, &body).unwrap();
+        assert!(first.as_ref().is_none_or(|first| *first == again));
+        made.insert(again["id"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(made.len(), sent.len());
+    let (mut listed, mut cursor) = (0, String::new());
+    loop {
+        let path = format!("GET /v1/keys?limit=200{cursor}");
+        let (_, page) = http(&running.management, &path, &[("x-api-key", ADMIN)], "");
+        let page: Value = serde_json::from_slice(&page).unwrap();
+        listed += page["data"].as_array().unwrap().len();
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(listed, sent.len(), "each was made once");
 }
