@@ -33,6 +33,8 @@ fn every_answer_is_as_the_description_says_and_none_is_a_fault() {
     };
     let report = run.logged();
     assert!(status.success(), "Schemathesis found what it should not:\n{report}");
-    // It ran at all.
-    assert!(report.contains("No issues found"), "{report}");
+    // It ran, on every operation. It may warn of what hangs on the values that it drew.
+    let told = |what: &str| report.lines().find_map(|line| line.trim().strip_prefix(what)).unwrap_or_default();
+    let (selected, tested) = (told("Selected: "), told("Tested: "));
+    assert!(!tested.is_empty() && selected == format!("{tested}/{tested}"), "{report}");
 }
