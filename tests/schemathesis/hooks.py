@@ -1,8 +1,10 @@
 """What a schema cannot say, told to Schemathesis: which of the values that fit are accepted."""
 
 import functools
+import itertools
 import json
 import os
+import re
 import urllib.request
 
 import schemathesis
@@ -42,6 +44,17 @@ def map_body(context, body):
     if isinstance(body, dict) and str(body.get("expires_at")).startswith("20"):
         return {**body, "expires_at": "2100" + body["expires_at"][4:]}
     return body
+
+
+NEW_KEYS = map("schemathesis-{}".format, itertools.count())
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    """Keys that are taken are new ones: drawn again, they would hide what the request itself is answered with."""
+    headers = case.headers or {}
+    if re.fullmatch("[!-~]{1,255}", str(headers.get("Idempotency-Key", ""))):
+        headers["Idempotency-Key"] = next(NEW_KEYS)
 
 
 # Times are mostly such as `expires_at` takes.
