@@ -6,6 +6,7 @@ use crate::page::{Page, Pager, Range, one_page};
 use crate::transport::{Call, Transport};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::sync::Arc;
 
 const PATH: &[&str] = &["v1", "accounts"];
@@ -36,6 +37,11 @@ impl Accounts<'_> {
         self.transport.send(Call::get(&["v1", "accounts", &id.to_string()], Vec::new())).await
     }
 
+    /// Edits an account. What the change does not name stays as it is.
+    pub async fn update(self, id: AccountId, change: &UpdateAccount) -> Result<Account, Error> {
+        self.transport.send(Call::patch(&["v1", "accounts", &id.to_string()], change)).await
+    }
+
     /// One page of accounts.
     pub async fn list(self, list: ListAccounts) -> Result<Page<Account>, Error> {
         one_page(self.transport, PATH, list.into()).await
@@ -58,8 +64,76 @@ pub struct Account {
     /// The plan that its caps and limits come from, where plans are in use.
     #[serde(default)]
     pub plan: Option<String>,
+    /// Whether its keys work.
+    pub status: AccountStatus,
+    /// What issuers of JWTs call it.
+    #[serde(default)]
+    pub external_id: Option<String>,
     /// When it was created.
     pub created_at: Timestamp,
+}
+
+/// Whether an account's keys work.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum AccountStatus {
+    /// They work.
+    Active,
+    /// Every proxy refuses them, and nobody of the account may call.
+    Suspended,
+    /// A state that this version does not know.
+    #[serde(other)]
+    Other,
+}
+
+impl fmt::Display for AccountStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Other => "other",
+        })
+    }
+}
+
+/// What is to change of an account.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct UpdateAccount {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<AccountStatus>,
+}
+
+impl UpdateAccount {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The plan's name.
+    #[must_use]
+    pub fn plan(mut self, plan: impl Into<String>) -> Self {
+        self.plan = Some(plan.into());
+        self
+    }
+
+    /// Whether its keys work.
+    #[must_use]
+    pub fn status(mut self, status: AccountStatus) -> Self {
+        self.status = Some(status);
+        self
+    }
 }
 
 /// What a new account is to be.

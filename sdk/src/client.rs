@@ -4,7 +4,10 @@ use crate::api_key::ApiKey;
 use crate::error::BuildError;
 use crate::retry::RetryPolicy;
 use crate::transport::Transport;
-use crate::{accounts::Accounts, keys::Keys, projects::Projects};
+use crate::{
+    accounts::Accounts, admin_keys::AdminKeys, audit::Audit, keys::Keys, personal_tokens::PersonalTokens,
+    projects::Projects, proxy_tokens::ProxyTokens, usage::Usage, users::Users,
+};
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 use std::fmt;
@@ -64,6 +67,36 @@ impl Client {
     /// Keys of projects.
     pub fn keys(&self) -> Keys<'_> {
         Keys { transport: &self.transport }
+    }
+
+    /// Users: the people of accounts.
+    pub fn users(&self) -> Users<'_> {
+        Users { transport: &self.transport }
+    }
+
+    /// Personal access tokens: keys that act as a user.
+    pub fn personal_access_tokens(&self) -> PersonalTokens<'_> {
+        PersonalTokens { transport: &self.transport }
+    }
+
+    /// Admin keys: the operator's credentials.
+    pub fn admin_keys(&self) -> AdminKeys<'_> {
+        AdminKeys { transport: &self.transport }
+    }
+
+    /// Proxy tokens: what proxies read the feed with.
+    pub fn proxy_tokens(&self) -> ProxyTokens<'_> {
+        ProxyTokens { transport: &self.transport }
+    }
+
+    /// Usage of keys.
+    pub fn usage(&self) -> Usage<'_> {
+        Usage { transport: &self.transport }
+    }
+
+    /// The audit log.
+    pub fn audit(&self) -> Audit<'_> {
+        Audit { transport: &self.transport }
     }
 }
 

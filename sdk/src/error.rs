@@ -127,7 +127,9 @@ impl fmt::Display for ApiError {
                 " without saying why: something between here and Keyplane may have answered. Check the base URL",
             )?,
         }
-        for FieldError { field, message } in &self.errors {
+        // The detail mostly says it already.
+        let unsaid = |error: &&FieldError| !self.detail.as_ref().is_some_and(|text| text.contains(&error.message));
+        for FieldError { field, message } in self.errors.iter().filter(unsaid) {
             write!(f, " [{field}: {message}]")?;
         }
         if let Some(wait) = self.retry_after {

@@ -103,6 +103,9 @@ macro_rules! id {
 id!(AccountId, "account", "an");
 id!(ProjectId, "project", "a");
 id!(KeyId, "key", "a");
+id!(UserId, "user", "a");
+id!(AdminKeyId, "admin key", "an");
+id!(ProxyTokenId, "proxy token", "a");
 
 #[cfg(test)]
 mod tests {

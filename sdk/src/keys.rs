@@ -8,6 +8,7 @@ use crate::transport::{Call, Transport};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 const PATH: &[&str] = &["v1", "keys"];
@@ -58,9 +59,45 @@ impl Keys<'_> {
         self.transport.send(Call::patch(&["v1", "keys", &id.to_string()], &body)).await
     }
 
+    /// Switches a key off, or on again. Proxies refuse a key that is switched off.
+    pub async fn set_enabled(self, id: KeyId, enabled: bool) -> Result<Key, Error> {
+        self.transport.send(Call::patch(&["v1", "keys", &id.to_string()], &Switch { enabled })).await
+    }
+
+    /// Replaces a key by a new one with the same attributes; the old one works on for a while. The answer holds the new
+    /// secret, which cannot be read again.
+    ///
+    /// ```no_run
+    /// # async fn run(client: keyplane_sdk::Client, id: keyplane_sdk::KeyId) -> Result<(), keyplane_sdk::Error> {
+    /// use keyplane_sdk::RotateKey;
+    ///
+    /// // The old key ends by itself once nobody has used it for two days.
+    /// let rotated = client.keys().rotate(id, &RotateKey::new().retire_when_idle_hours(48)).await?;
+    /// hand_over(rotated.secret.expose());
+    /// # Ok(())
+    /// # }
+    /// # fn hand_over(_: &str) {}
+    /// ```
+    pub async fn rotate(self, id: KeyId, how: &RotateKey) -> Result<RotatedKey, Error> {
+        self.transport.send(Call::post(&["v1", "keys", &id.to_string(), "rotate"], how)).await
+    }
+
+    /// Where a key that was rotated is still used from, the last use first.
+    pub async fn sources(self, id: KeyId) -> Result<Vec<KeySource>, Error> {
+        let page: Page<KeySource> =
+            self.transport.send(Call::get(&["v1", "keys", &id.to_string(), "sources"], Vec::new())).await?;
+        Ok(page.data)
+    }
+
     /// Revokes a key for good. Every proxy refuses it as soon as it has heard of it. Revoking it again changes nothing.
     pub async fn revoke(self, id: KeyId) -> Result<Key, Error> {
         self.transport.send(Call::delete(&["v1", "keys", &id.to_string()])).await
+    }
+
+    /// Revokes a key as [`revoke`](Self::revoke) does, and keeps why, in a line of at most 200 characters.
+    pub async fn revoke_because(self, id: KeyId, reason: impl Into<String>) -> Result<Key, Error> {
+        let query = vec![("reason", reason.into())];
+        self.transport.send(Call::delete_with(&["v1", "keys", &id.to_string()], query)).await
     }
 }
 
@@ -83,6 +120,9 @@ pub struct Key {
     /// What it may do; empty for a key without scopes.
     #[serde(default)]
     pub scopes: Vec<String>,
+    /// The networks from which it may be used; empty for all.
+    #[serde(default)]
+    pub allowed_cidrs: Vec<String>,
     /// When it was created.
     pub created_at: Timestamp,
     /// From when on it is refused; `None` for never.
@@ -91,6 +131,15 @@ pub struct Key {
     pub last_used_at: Option<Timestamp>,
     /// Whether it works.
     pub status: KeyStatus,
+    /// Why it was revoked, if somebody said so.
+    #[serde(default)]
+    pub revoke_reason: Option<String>,
+    /// The key that took its place when it was rotated.
+    #[serde(default)]
+    pub replaced_by: Option<KeyId>,
+    /// It is revoked once no proxy has seen it for so many hours; `None` unless it was rotated so.
+    #[serde(default)]
+    pub retire_when_idle_hours: Option<u64>,
 }
 
 /// A key that was just created.
@@ -103,6 +152,66 @@ pub struct CreatedKey {
     /// The secret, this once.
     #[serde(rename = "key")]
     pub secret: ApiKey,
+}
+
+/// A key that was just rotated.
+#[derive(Clone, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct RotatedKey {
+    /// The new key.
+    #[serde(flatten)]
+    pub key: Key,
+    /// The new secret, this once.
+    #[serde(rename = "key")]
+    pub secret: ApiKey,
+    /// The old key.
+    pub replaces: Key,
+    /// Until when the old key works at the latest; `None` when it works until it is idle.
+    pub grace_ends_at: Option<Timestamp>,
+}
+
+/// How long the old key of a rotation works on. Without anything said, 24 hours.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct RotateKey {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grace_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retire_when_idle_hours: Option<u64>,
+}
+
+impl RotateKey {
+    /// As long as the server thinks right.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// For so long at most; 0 revokes the old key at once.
+    #[must_use]
+    pub fn grace_seconds(mut self, seconds: u64) -> Self {
+        self.grace_seconds = Some(seconds);
+        self
+    }
+
+    /// Until no proxy has seen it for so many hours.
+    #[must_use]
+    pub fn retire_when_idle_hours(mut self, hours: u64) -> Self {
+        self.retire_when_idle_hours = Some(hours);
+        self
+    }
+}
+
+/// A place from which a key was used.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct KeySource {
+    /// Address of the caller as the proxy sees it; `None` for all uses whose address the proxies did not tell.
+    pub source: Option<IpAddr>,
+    /// Requests with the key, allowed or refused.
+    pub count: u64,
+    /// When the first of them came.
+    pub first_seen_at: Timestamp,
+    /// When the last of them came.
+    pub last_seen_at: Timestamp,
 }
 
 /// Whether a key works.
@@ -169,6 +278,8 @@ pub struct CreateKey {
     name: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     scopes: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    allowed_cidrs: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<Timestamp>,
 }
@@ -176,7 +287,8 @@ pub struct CreateKey {
 impl CreateKey {
     /// A key of `project_id` that never expires and has no scopes.
     pub fn new(project_id: ProjectId, environment: Environment, name: impl Into<String>) -> Self {
-        Self { project_id, environment, name: name.into(), scopes: Vec::new(), expires_at: None }
+        let (scopes, allowed_cidrs) = (Vec::new(), Vec::new());
+        Self { project_id, environment, name: name.into(), scopes, allowed_cidrs, expires_at: None }
     }
 
     /// Adds a scope.
@@ -193,6 +305,13 @@ impl CreateKey {
         self
     }
 
+    /// Adds networks from which it may be used, such as `203.0.113.0/24`; without any it may be used from everywhere.
+    #[must_use]
+    pub fn allowed_cidrs<S: Into<String>>(mut self, networks: impl IntoIterator<Item = S>) -> Self {
+        self.allowed_cidrs.extend(networks.into_iter().map(Into::into));
+        self
+    }
+
     /// From when on the key is refused.
     #[must_use]
     pub fn expires_at(mut self, at: Timestamp) -> Self {
@@ -204,6 +323,11 @@ impl CreateKey {
 #[derive(Serialize)]
 struct Rename {
     name: String,
+}
+
+#[derive(Serialize)]
+struct Switch {
+    enabled: bool,
 }
 
 /// Which keys to list, and how many at a time.

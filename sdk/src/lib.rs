@@ -53,32 +53,46 @@
 //! `rustls` (off by default): `https` base URLs, with the certificates that the operating system trusts.
 
 mod accounts;
+mod admin_keys;
 mod api_key;
+mod audit;
 mod client;
 mod entropy;
 mod error;
 mod id;
 mod keys;
 mod page;
+mod personal_tokens;
 mod problem;
 mod projects;
+mod proxy_tokens;
 mod retry;
 mod transport;
+mod usage;
+mod users;
 
-pub use accounts::{Account, Accounts, CreateAccount, ListAccounts};
+pub use accounts::{Account, AccountStatus, Accounts, CreateAccount, ListAccounts, UpdateAccount};
+pub use admin_keys::{Access, AdminKey, AdminKeys, CreatedAdminKey, ListAdminKeys};
 pub use api_key::{ApiKey, ApiKeyError, ApiKeyErrorReason};
+pub use audit::{Audit, AuditEntry, AuditParty, ListAudit};
 pub use client::{Client, ClientBuilder};
 pub use error::{
     AnswerError, AnswerErrorKind, ApiError, BuildError, Error, FieldError, TransportError, TransportErrorKind,
 };
-pub use id::{AccountId, IdError, KeyId, ProjectId};
+pub use id::{AccountId, AdminKeyId, IdError, KeyId, ProjectId, ProxyTokenId, UserId};
 /// Times in requests and answers are [`jiff::Timestamp`]s.
 pub use jiff;
 pub use keyplane_contract::key::KeyError;
-pub use keys::{CreateKey, CreatedKey, Environment, Key, KeyStatus, Keys, ListKeys};
+pub use keys::{CreateKey, CreatedKey, Environment, Key, KeySource, KeyStatus, Keys, ListKeys, RotateKey, RotatedKey};
 pub use page::{Page, Pager};
+pub use personal_tokens::{
+    CreatePersonalToken, CreatedPersonalToken, ListPersonalTokens, PersonalToken, PersonalTokens,
+};
 pub use projects::{CreateProject, ListProjects, Prefixes, Project, Projects};
+pub use proxy_tokens::{CreatedProxyToken, ListProxyTokens, ProxyToken, ProxyTokens};
 pub use retry::RetryPolicy;
+pub use usage::{ListUsage, Usage, UsageRow};
+pub use users::{CreateUser, ListUsers, Role, UpdateUser, User, Users};
 
 /// Has the examples of the README compiled with the tests.
 #[cfg(doctest)]

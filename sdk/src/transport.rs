@@ -56,7 +56,12 @@ impl Call {
 
     /// Ends what is at `path`.
     pub(crate) fn delete(path: &[&str]) -> Self {
-        Self::new(Method::DELETE, path, Vec::new(), None)
+        Self::delete_with(path, Vec::new())
+    }
+
+    /// Ends what is at `path`, with more to say about it.
+    pub(crate) fn delete_with(path: &[&str], query: Vec<(&'static str, String)>) -> Self {
+        Self::new(Method::DELETE, path, query, None)
     }
 
     fn new(method: Method, path: &[&str], query: Vec<(&'static str, String)>, body: Option<Vec<u8>>) -> Self {

@@ -35,6 +35,12 @@ enum Command {
     Accounts(api::accounts::Accounts),
     Projects(api::projects::Projects),
     Keys(api::keys::Keys),
+    Users(api::users::Users),
+    Tokens(api::tokens::Tokens),
+    Usage(api::usage::Usage),
+    Audit(api::audit::Audit),
+    AdminKeys(api::admin_keys::AdminKeys),
+    ProxyTokens(api::proxy_tokens::ProxyTokens),
     Completions(completions::Completions),
 }
 
@@ -51,6 +57,12 @@ pub fn run() -> ExitCode {
         Command::Accounts(accounts) => accounts.run(),
         Command::Projects(projects) => projects.run(),
         Command::Keys(keys) => keys.run(),
+        Command::Users(users) => users.run(),
+        Command::Tokens(tokens) => tokens.run(),
+        Command::Usage(usage) => usage.run(),
+        Command::Audit(audit) => audit.run(),
+        Command::AdminKeys(keys) => keys.run(),
+        Command::ProxyTokens(tokens) => tokens.run(),
         Command::Completions(completions) => completions.run(),
     };
     match result {

@@ -89,8 +89,7 @@ async fn every_call_carries_the_credential_and_only_a_post_an_idempotency_key() 
 
 #[tokio::test]
 async fn accounts_and_projects_are_created_and_read_as_the_api_says() {
-    let account =
-        serde_json::json!({"id": ID, "name": "Example", "plan": "pro", "created_at": "2024-01-15T10:30:00.000Z"});
+    let account = serde_json::json!({"id": ID, "name": "Example", "plan": "pro", "status": "active", "created_at": "2024-01-15T10:30:00.000Z"});
     let project = serde_json::json!({"id": ID, "account_id": ID, "name": "Uploads",
         "prefixes": {"live": "uk_live", "test": "uk_test"}, "created_at": "2024-01-15T10:30:00.000Z"});
     let server = Server::start([ok(&account), ok(&account), ok(&project), ok(&project)]).await;

@@ -68,6 +68,81 @@ fn a_key_lives_its_whole_life_on_the_command_line() {
     assert!(shown.contains("\ncl_test_") && shown.contains("not shown again"), "{shown}");
 }
 
+fn id(object: &Value) -> &str {
+    object["id"].as_str().unwrap()
+}
+
+#[test]
+fn a_key_is_rotated_restricted_and_counted_on_the_command_line() {
+    let flow = Flow::start();
+    let shell = Shell { flow: &flow, binary: parts().keyplane };
+    let account = shell.json(&["accounts", "create", "--plan", "pro", "Acme"]);
+    let create = ["projects", "create", "--account", id(&account), "--live", "cr_live", "--test", "cr_test", "Shell"];
+    let project = shell.json(&create);
+    let create = ["keys", "create", "--project", id(&project), "--cidr", "127.0.0.0/8", "--expires", "30d", "job"];
+    let old = shell.json(&create);
+    assert_eq!(old["allowed_cidrs"], serde_json::json!(["127.0.0.0/8"]));
+    let rotated = shell.shown(&["keys", "rotate", id(&old), "--retire-when-idle", "48"]);
+    assert!(rotated.contains("\ncr_live_") && rotated.contains("48 hours") && rotated.contains(id(&old)), "{rotated}");
+
+    let secret = old["key"].as_str().unwrap();
+    let call = || flow.proxy().get("/", &[("x-api-key", secret)]).unwrap().status;
+    eventually("the old key works", || call() == 200);
+    let usage = ["usage", "--by", "key", "--project", id(&project)];
+    let counted = || shell.shown(&usage).lines().any(|line| line.contains(id(&old)) && !line.contains(" 0  0"));
+    eventually("its use is counted", counted);
+    eventually("its source is told", || shell.shown(&["keys", "sources", id(&old)]).contains("127.0.0.1"));
+    assert!(shell.shown(&["keys", "revoke", id(&old), "--reason", "moved"]).contains("revoked"));
+    let log = shell.shown(&["audit", "--object", id(&old), "--since", "1h"]);
+    let at = |action: &str| log.find(action).unwrap_or_else(|| panic!("no {action} in {log}"));
+    assert!(at("key.revoke") < at("key.rotate") && at("key.rotate") < at("key.create"), "newest first: {log}");
+    assert!(shell.shown(&["accounts", "update", id(&account), "--suspend"]).contains("suspended"));
+    assert!(shell.shown(&["accounts", "update", id(&account), "--resume"]).contains("active"));
+}
+
+#[test]
+fn people_and_credentials_are_managed_on_the_command_line() {
+    let flow = Flow::start();
+    let shell = Shell { flow: &flow, binary: parts().keyplane };
+    let account = shell.json(&["accounts", "create", "Acme"]);
+    let create = ["users", "create", "--account", id(&account), "--email", "ada@example.com", "--role", "owner", "Ada"];
+    let user = shell.json(&create);
+    let token = shell.json(&["tokens", "create", "--user", id(&user), "laptop"]);
+    let own = token["key"].as_str().unwrap();
+    // A person works with their own token, and sees their own things.
+    let output = shell.keyplane(&["tokens", "list"]).env("KEYPLANE_API_KEY", own).output().unwrap();
+    let listed = String::from_utf8(output.stdout).unwrap();
+    assert!(listed.contains("laptop") && !listed.contains(own), "{listed}");
+    assert_eq!(shell.json(&["tokens", "rename", id(&token), "desktop"])["name"], "desktop");
+    assert!(shell.shown(&["users", "update", id(&user), "--role", "member"]).contains("member"));
+    assert!(shell.shown(&["tokens", "revoke", id(&token)]).contains("revoked"));
+    assert!(shell.shown(&["users", "list", "--account", id(&account)]).contains("ada@example.com"));
+    shell.shown(&["users", "remove", id(&user)]);
+
+    let admin = shell.json(&["admin-keys", "create", "--access", "read", "watcher"]);
+    let key = admin["key"].as_str().unwrap();
+    let as_watcher = |arguments: &[&str]| shell.keyplane(arguments).env("KEYPLANE_API_KEY", key).output().unwrap();
+    assert!(as_watcher(&["accounts", "list"]).status.success());
+    assert!(String::from_utf8_lossy(&as_watcher(&["accounts", "create", "x"]).stderr).contains("forbidden"));
+    shell.shown(&["admin-keys", "revoke", id(&admin)]);
+    assert!(!as_watcher(&["accounts", "list"]).status.success());
+    assert!(shell.shown(&["admin-keys", "list"]).contains("first"));
+
+    let first = shell.json(&["proxy-tokens", "list"]);
+    let next = shell.json(&["proxy-tokens", "create", "next"]);
+    assert!(next["key"].as_str().unwrap().starts_with("kp_proxy_"));
+    let refused = shell.error(&["proxy-tokens", "create", "third"]);
+    assert!(refused.contains("revoke the older") && refused.contains(id(&first)), "{refused}");
+    assert!(shell.shown(&["proxy-tokens", "revoke", id(&next)]).contains("revoked"));
+    // The whole log as lines, each an entry.
+    let log = shell.shown(&["audit", "--all", "--json"]);
+    let actions: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for action in ["user.create", "user.remove", "admin_key.revoke", "proxy_token.create", "proxy_token.revoke"] {
+        assert!(actions.iter().any(|entry| entry["action"] == action), "{action}");
+    }
+    assert!(!log.contains(&key[14..40]) && !log.contains(&own[12..38]));
+}
+
 #[test]
 fn errors_on_the_command_line_say_the_next_step() {
     let flow = Flow::start();
@@ -81,5 +156,7 @@ fn errors_on_the_command_line_say_the_next_step() {
     assert!(name.contains("name"), "{name}");
     let away = shell.error(&["accounts", "list", "--url", "http://127.0.0.1:1"]);
     assert!(away.contains("127.0.0.1:1"), "{away}");
-    assert!(shell.shown(&["completions", "bash"]).contains("keyplane"));
+    assert!(shell.error(&["audit", "--since", "yesterday"]).contains("24h"));
+    assert!(shell.error(&["accounts", "update", "01890a5d-ac96-774b-bcce-b302099a8057"]).contains("--suspend"));
+    assert!(shell.shown(&["completions", "bash"]).contains("proxy-tokens"));
 }

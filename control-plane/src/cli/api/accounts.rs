@@ -3,9 +3,9 @@
 use super::{Remote, Row, first, when};
 use crate::cli::Failure;
 use clap::Subcommand;
-use keyplane_sdk::{Account, AccountId, CreateAccount, ListAccounts};
+use keyplane_sdk::{Account, AccountId, AccountStatus, CreateAccount, ListAccounts, UpdateAccount};
 
-/// Create and show accounts
+/// Create, show, change and suspend accounts
 #[derive(clap::Args, Debug)]
 pub struct Accounts {
     #[command(subcommand)]
@@ -18,6 +18,9 @@ pub struct Accounts {
 enum Command {
     /// Create an account
     Create {
+        /// Decides how many keys a project may have; without it the default plan
+        #[arg(long)]
+        plan: Option<String>,
         /// Its name
         name: String,
     },
@@ -25,6 +28,13 @@ enum Command {
     Get {
         /// Its id
         id: AccountId,
+    },
+    /// Change an account's name or plan, suspend it or let it go on
+    Update {
+        /// Its id
+        id: AccountId,
+        #[command(flatten)]
+        change: Change,
     },
     /// List accounts, newest first
     List {
@@ -34,11 +44,48 @@ enum Command {
     },
 }
 
+#[derive(clap::Args, Debug)]
+#[group(required = true, multiple = true)]
+struct Change {
+    /// The new name
+    #[arg(long)]
+    name: Option<String>,
+    /// The new plan; keys beyond a lower cap work on
+    #[arg(long)]
+    plan: Option<String>,
+    /// Have every proxy refuse all its keys, and let nobody of it call
+    #[arg(long, conflicts_with = "resume")]
+    suspend: bool,
+    /// Let a suspended account go on
+    #[arg(long)]
+    resume: bool,
+}
+
+impl From<Change> for UpdateAccount {
+    fn from(change: Change) -> Self {
+        let mut update = Self::new();
+        if let Some(name) = change.name {
+            update = update.name(name);
+        }
+        if let Some(plan) = change.plan {
+            update = update.plan(plan);
+        }
+        if change.suspend {
+            update = update.status(AccountStatus::Suspended);
+        }
+        if change.resume {
+            update = update.status(AccountStatus::Active);
+        }
+        update
+    }
+}
+
 impl Row for Account {
-    const COLUMNS: &'static [&'static str] = &["ID", "NAME", "CREATED"];
+    const COLUMNS: &'static [&'static str] = &["ID", "NAME", "PLAN", "STATUS", "CREATED"];
 
     fn cells(&self) -> Vec<String> {
-        vec![self.id.to_string(), self.name.clone(), when(Some(self.created_at))]
+        let plan = self.plan.clone().unwrap_or_default();
+        vec![self.id.to_string(), self.name.clone(), plan, self.status.to_string(), when(Some(self.created_at))]
     }
 }
 
@@ -47,7 +94,14 @@ impl Accounts {
     pub fn run(self) -> Result<(), Failure> {
         let Self { command, remote } = self;
         remote.run(async |client, show| match command {
-            Command::Create { name } => show.one(&client.accounts().create(&CreateAccount::new(name)).await?),
+            Command::Create { plan, name } => {
+                let mut new = CreateAccount::new(name);
+                if let Some(plan) = plan {
+                    new = new.plan(plan);
+                }
+                show.one(&client.accounts().create(&new).await?)
+            }
+            Command::Update { id, change } => show.one(&client.accounts().update(id, &change.into()).await?),
             Command::Get { id } => show.one(&client.accounts().get(id).await?),
             Command::List { limit } => show.many(&first(client.accounts().all(ListAccounts::new()), limit).await?),
         })

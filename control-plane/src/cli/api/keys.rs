@@ -1,11 +1,13 @@
 //! `keyplane keys`
 
+use super::time::{ahead, length};
 use super::{Remote, Row, Show, first, when};
 use crate::cli::Failure;
 use clap::{Subcommand, ValueEnum};
-use keyplane_sdk::{Client, CreateKey, CreatedKey, Environment, Key, KeyId, ListKeys, ProjectId};
+use keyplane_sdk::{Client, CreateKey, Environment, Key, KeyId, KeySource, ListKeys, ProjectId, RotateKey};
+use std::time::Duration;
 
-/// Create, show, rename and revoke keys
+/// Create, show, rename, rotate, switch off and revoke keys
 #[derive(clap::Args, Debug)]
 pub struct Keys {
     #[command(subcommand)]
@@ -14,8 +16,9 @@ pub struct Keys {
     remote: Remote,
 }
 
+/// Names of environments on the command line.
 #[derive(Clone, Copy, ValueEnum, Debug)]
-enum EnvironmentName {
+pub enum EnvironmentName {
     Live,
     Test,
 }
@@ -42,8 +45,11 @@ enum Command {
         /// What it may do; may be given several times
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<String>,
-        /// When it ends, such as 2027-01-31T00:00:00Z
-        #[arg(long, value_name = "TIME")]
+        /// A network from which it may be used, such as 203.0.113.0/24; may be given several times
+        #[arg(long = "cidr", value_name = "NETWORK")]
+        cidrs: Vec<String>,
+        /// When it ends, such as 2027-01-31T00:00:00Z, or 30d for in thirty days
+        #[arg(long, alias = "expires", value_name = "TIME", value_parser = ahead)]
         expires_at: Option<jiff::Timestamp>,
         /// Its name
         name: String,
@@ -72,10 +78,39 @@ enum Command {
         /// The new name
         name: String,
     },
+    /// Replace a key by a new one, which is printed this once; the old one works on for a while
+    Rotate {
+        /// Its id
+        id: KeyId,
+        /// How long the old key works on at most, such as 1h or 7d; 0s revokes it at once. Without both, 24h
+        #[arg(long, value_name = "TIME", value_parser = length)]
+        grace: Option<Duration>,
+        /// Revoke the old key by itself once no proxy has seen it for so many hours
+        #[arg(long, value_name = "HOURS")]
+        retire_when_idle: Option<u64>,
+    },
+    /// Show from where a rotated key is still used
+    Sources {
+        /// Its id
+        id: KeyId,
+    },
+    /// Switch a key off: proxies refuse it until it is switched on again
+    Disable {
+        /// Its id
+        id: KeyId,
+    },
+    /// Switch a key on again
+    Enable {
+        /// Its id
+        id: KeyId,
+    },
     /// Revoke a key: at once, and for good
     Revoke {
         /// Its id
         id: KeyId,
+        /// Why; kept with the key and in the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
     },
 }
 
@@ -95,6 +130,19 @@ impl Row for Key {
     }
 }
 
+impl Row for KeySource {
+    const COLUMNS: &'static [&'static str] = &["SOURCE", "REQUESTS", "FIRST SEEN", "LAST SEEN"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.source.map_or_else(|| "unknown".to_owned(), |source| source.to_string()),
+            self.count.to_string(),
+            when(Some(self.first_seen_at)),
+            when(Some(self.last_seen_at)),
+        ]
+    }
+}
+
 impl Keys {
     /// Runs the command.
     pub fn run(self) -> Result<(), Failure> {
@@ -107,12 +155,13 @@ impl Command {
     async fn run(self, client: &Client, show: Show) -> Result<(), Failure> {
         let keys = client.keys();
         match self {
-            Self::Create { project, environment, scopes, expires_at, name } => {
-                let mut new = CreateKey::new(project, environment.into(), name).scopes(scopes);
+            Self::Create { project, environment, scopes, cidrs, expires_at, name } => {
+                let mut new = CreateKey::new(project, environment.into(), name).scopes(scopes).allowed_cidrs(cidrs);
                 if let Some(at) = expires_at {
                     new = new.expires_at(at);
                 }
-                show_created(show, &keys.create(&new).await?)
+                let created = keys.create(&new).await?;
+                show.created(&created.key, &created.secret)
             }
             Self::Get { id } => show.one(&keys.get(id).await?),
             Self::List { project, environment, limit } => {
@@ -126,21 +175,48 @@ impl Command {
                 show.many(&first(keys.all(list), limit).await?)
             }
             Self::Rename { id, name } => show.one(&keys.rename(id, name).await?),
-            Self::Revoke { id } => show.one(&keys.revoke(id).await?),
+            Self::Rotate { id, grace, retire_when_idle } => {
+                let mut how = RotateKey::new();
+                if let Some(grace) = grace {
+                    how = how.grace_seconds(grace.as_secs());
+                }
+                if let Some(hours) = retire_when_idle {
+                    how = how.retire_when_idle_hours(hours);
+                }
+                let rotated = keys.rotate(id, &how).await?;
+                show.created(&rotated.key, &rotated.secret)?;
+                if !show.json {
+                    println!("{}", handover(id, rotated.grace_ends_at, rotated.replaces.retire_when_idle_hours));
+                }
+                Ok(())
+            }
+            Self::Sources { id } => {
+                let sources = keys.sources(id).await?;
+                if sources.is_empty() && !show.json {
+                    println!(
+                        "No use since its rotation was reported. Addresses of a key that was not rotated are not kept."
+                    );
+                    return Ok(());
+                }
+                show.many(&sources)
+            }
+            Self::Disable { id } => show.one(&keys.set_enabled(id, false).await?),
+            Self::Enable { id } => show.one(&keys.set_enabled(id, true).await?),
+            Self::Revoke { id, reason: None } => show.one(&keys.revoke(id).await?),
+            Self::Revoke { id, reason: Some(reason) } => show.one(&keys.revoke_because(id, reason).await?),
         }
     }
 }
 
-/// The only output of the command line that carries a key.
-fn show_created(show: Show, created: &CreatedKey) -> Result<(), Failure> {
-    let secret = created.secret.expose();
-    if show.json {
-        let mut object = serde_json::to_value(&created.key)?;
-        object["key"] = secret.into();
-        println!("{object}");
-    } else {
-        show.one(&created.key)?;
-        println!("\n{secret}\n\nKeep it now: it is not shown again.");
-    }
-    Ok(())
+/// Says how long the old key works on, and how to see who still uses it.
+fn handover(old: KeyId, end: Option<jiff::Timestamp>, idle: Option<u64>) -> String {
+    let until = match (end, idle) {
+        (Some(end), None) => format!("until {}", when(Some(end))),
+        (None, Some(hours)) => format!("until nobody has used it for {hours} hours"),
+        (Some(end), Some(hours)) => {
+            format!("until nobody has used it for {hours} hours, and until {} at the latest", when(Some(end)))
+        }
+        (None, None) => return "The old key is revoked.".to_owned(),
+    };
+    format!("The old key works {until}. Who still uses it: keyplane keys sources {old}")
 }

@@ -2,9 +2,16 @@
 //! lets their credential do, and nothing else.
 
 pub mod accounts;
+pub mod admin_keys;
+pub mod audit;
 pub mod keys;
 pub mod projects;
+pub mod proxy_tokens;
 mod table;
+mod time;
+pub mod tokens;
+pub mod usage;
+pub mod users;
 
 use super::Failure;
 use keyplane_sdk::{ApiKey, Client, Error, Pager};
@@ -73,6 +80,21 @@ impl Show {
     }
 }
 
+impl Show {
+    /// Shows what was just created, with its secret: the only output of the command line that carries one.
+    fn created<T: Row>(self, object: &T, secret: &ApiKey) -> Result<(), Failure> {
+        if self.json {
+            let mut object = serde_json::to_value(object)?;
+            object["key"] = secret.expose().into();
+            println!("{object}");
+        } else {
+            self.one(object)?;
+            println!("\n{}\n\nKeep it now: it is not shown again.", secret.expose());
+        }
+        Ok(())
+    }
+}
+
 /// The first `limit` objects of a list.
 async fn first<T: serde::de::DeserializeOwned>(mut pager: Pager<T>, limit: usize) -> Result<Vec<T>, Error> {
     let mut objects = Vec::new();
@@ -88,4 +110,9 @@ async fn first<T: serde::de::DeserializeOwned>(mut pager: Pager<T>, limit: usize
 /// A time to the second, as people read it; `never` for none.
 fn when(time: Option<jiff::Timestamp>) -> String {
     time.map_or_else(|| "never".to_owned(), |time| time.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
+}
+
+/// The status of a credential that is valid until it is revoked.
+fn valid_or_revoked(revoked_at: Option<jiff::Timestamp>) -> String {
+    if revoked_at.is_some() { "revoked" } else { "valid" }.to_owned()
 }

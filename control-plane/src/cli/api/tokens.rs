@@ -1,0 +1,105 @@
+//! `keyplane tokens`: personal access tokens.
+
+use super::time::ahead;
+use super::{Remote, Row, first, when};
+use crate::cli::Failure;
+use clap::Subcommand;
+use keyplane_sdk::{CreatePersonalToken, KeyId, ListPersonalTokens, PersonalToken, UserId};
+
+/// Create, show, rename and revoke personal access tokens, which act as their user
+#[derive(clap::Args, Debug)]
+pub struct Tokens {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Create a personal access token and print it, this once
+    Create {
+        /// Whose it is; left out, your own. An admin key must say
+        #[arg(long)]
+        user: Option<UserId>,
+        /// What it may do behind the proxy; may be given several times
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<String>,
+        /// A network from which it may be used, such as 203.0.113.0/24; may be given several times
+        #[arg(long = "cidr", value_name = "NETWORK")]
+        cidrs: Vec<String>,
+        /// When it ends, such as 2027-01-31T00:00:00Z, or 30d for in thirty days
+        #[arg(long, alias = "expires", value_name = "TIME", value_parser = ahead)]
+        expires_at: Option<jiff::Timestamp>,
+        /// Its name
+        name: String,
+    },
+    /// List personal access tokens, newest first: your own, and for an admin key all
+    List {
+        /// Only those of this user
+        #[arg(long)]
+        user: Option<UserId>,
+        /// How many at most
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// Give a personal access token another name
+    Rename {
+        /// Its id
+        id: KeyId,
+        /// The new name
+        name: String,
+    },
+    /// Revoke a personal access token: at once, and for good
+    Revoke {
+        /// Its id
+        id: KeyId,
+    },
+}
+
+impl Row for PersonalToken {
+    const COLUMNS: &'static [&'static str] =
+        &["ID", "NAME", "TOKEN", "STATUS", "CREATED", "LAST USED", "EXPIRES", "USER"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.id.to_string(),
+            self.name.clone(),
+            self.key_prefix.clone(),
+            self.status.to_string(),
+            when(Some(self.created_at)),
+            when(self.last_used_at),
+            when(self.expires_at),
+            self.user_id.to_string(),
+        ]
+    }
+}
+
+impl Tokens {
+    /// Runs the command.
+    pub fn run(self) -> Result<(), Failure> {
+        let Self { command, remote } = self;
+        remote.run(async |client, show| {
+            let tokens = client.personal_access_tokens();
+            match command {
+                Command::Create { user, scopes, cidrs, expires_at, name } => {
+                    let mut new = CreatePersonalToken::new(name).scopes(scopes).allowed_cidrs(cidrs);
+                    if let Some(id) = user {
+                        new = new.user(id);
+                    }
+                    if let Some(at) = expires_at {
+                        new = new.expires_at(at);
+                    }
+                    let created = tokens.create(&new).await?;
+                    show.created(&created.token, &created.secret)
+                }
+                Command::List { user, limit } => {
+                    let list = user.map_or_else(ListPersonalTokens::new, |id| ListPersonalTokens::new().user(id));
+                    show.many(&first(tokens.all(list), limit).await?)
+                }
+                Command::Rename { id, name } => show.one(&tokens.rename(id, name).await?),
+                Command::Revoke { id } => show.one(&tokens.revoke(id).await?),
+            }
+        })
+    }
+}

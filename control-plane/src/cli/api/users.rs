@@ -1,0 +1,143 @@
+//! `keyplane users`
+
+use super::{Remote, Row, first, when};
+use crate::cli::Failure;
+use clap::{Subcommand, ValueEnum};
+use keyplane_sdk::{AccountId, CreateUser, ListUsers, Role, UpdateUser, User, UserId};
+
+/// Add, show, change and remove the people of an account
+#[derive(clap::Args, Debug)]
+pub struct Users {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+#[derive(Clone, Copy, ValueEnum, Debug)]
+enum RoleName {
+    Owner,
+    Admin,
+    Member,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Owner => Self::Owner,
+            RoleName::Admin => Self::Admin,
+            RoleName::Member => Self::Member,
+        }
+    }
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Add a person to an account
+    Create {
+        /// Id of the account
+        #[arg(long)]
+        account: AccountId,
+        /// The mail address, the only one in the account; no mail is sent
+        #[arg(long)]
+        email: String,
+        /// What they may do in it
+        #[arg(long, value_enum, default_value = "member")]
+        role: RoleName,
+        /// Their name
+        name: String,
+    },
+    /// Show one user
+    Get {
+        /// Their id
+        id: UserId,
+    },
+    /// List users, newest first
+    List {
+        /// Only those of this account
+        #[arg(long)]
+        account: Option<AccountId>,
+        /// How many at most
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// Change a user
+    Update {
+        /// Their id
+        id: UserId,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Take a user out of the account; their personal access tokens are revoked
+    Remove {
+        /// Their id
+        id: UserId,
+    },
+}
+
+#[derive(clap::Args, Debug)]
+#[group(required = true, multiple = true)]
+struct Change {
+    /// The new mail address
+    #[arg(long)]
+    email: Option<String>,
+    /// The new name
+    #[arg(long)]
+    name: Option<String>,
+    /// What they may do from now on
+    #[arg(long, value_enum)]
+    role: Option<RoleName>,
+}
+
+impl From<Change> for UpdateUser {
+    fn from(change: Change) -> Self {
+        let mut update = Self::new();
+        if let Some(email) = change.email {
+            update = update.email(email);
+        }
+        if let Some(name) = change.name {
+            update = update.name(name);
+        }
+        if let Some(role) = change.role {
+            update = update.role(role.into());
+        }
+        update
+    }
+}
+
+impl Row for User {
+    const COLUMNS: &'static [&'static str] = &["ID", "NAME", "EMAIL", "ROLE", "CREATED", "ACCOUNT"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.id.to_string(),
+            self.name.clone(),
+            self.email.clone(),
+            self.role.to_string(),
+            when(Some(self.created_at)),
+            self.account_id.to_string(),
+        ]
+    }
+}
+
+impl Users {
+    /// Runs the command.
+    pub fn run(self) -> Result<(), Failure> {
+        let Self { command, remote } = self;
+        remote.run(async |client, show| {
+            let users = client.users();
+            match command {
+                Command::Create { account, email, role, name } => {
+                    show.one(&users.create(&CreateUser::new(account, email, name).role(role.into())).await?)
+                }
+                Command::Get { id } => show.one(&users.get(id).await?),
+                Command::List { account, limit } => {
+                    let list = account.map_or_else(ListUsers::new, |id| ListUsers::new().account(id));
+                    show.many(&first(users.all(list), limit).await?)
+                }
+                Command::Update { id, change } => show.one(&users.update(id, &change.into()).await?),
+                Command::Remove { id } => show.one(&users.remove(id).await?),
+            }
+        })
+    }
+}
