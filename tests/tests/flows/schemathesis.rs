@@ -17,11 +17,12 @@ fn every_answer_is_as_the_description_says_and_none_is_a_fault() {
     let schemathesis = obtain(&Project::locate().unwrap()).unwrap();
     let (folder, ports) = (tempfile::tempdir().unwrap(), Ports::any().unwrap());
     let control_plane = ControlPlane::create(&parts().keyplane, folder.path(), ports.api, ports.sync).unwrap();
-    // Something to find: it takes ids from the lists.
+    // Something to find: it takes ids from the lists, and this one from here.
     let (api, key) = (control_plane.api(), control_plane.admin_key());
-    api.create_key(&project(&api), "k").unwrap();
+    let made = api.create_key(&project(&api), "k").unwrap();
 
-    let run = schemathesis.run(control_plane.client().base(), key.expose_secret(), folder.path());
+    let mut run = schemathesis.run(control_plane.client().base(), key.expose_secret(), folder.path());
+    run.env("KEYPLANE_KEY_ID", &made.id);
     let mut run = Process::start("Schemathesis", run, &folder.path().join("schemathesis.log")).unwrap();
     let started = Instant::now();
     let status = loop {
