@@ -131,9 +131,9 @@ fn a_personal_token_belongs_to_its_person_and_is_shown_once() {
     let product = gen_pro();
     let (id, claims) = product.person("n3");
     let web = product.web(&claims);
-    let token = web.create(TOKENS, &json!({ "name": "claude-code" }));
+    let token = web.create(TOKENS, &json!({ "name": "nightly-import" }));
     assert!(token.secret.expose_secret().starts_with("gen_pat_") && token.mask.starts_with("gen_pat_"));
-    assert_eq!((text(&token.object, "name"), text(&token.object, "user_id")), ("claude-code", id.as_str()));
+    assert_eq!((text(&token.object, "name"), text(&token.object, "user_id")), ("nightly-import", id.as_str()));
     assert!(is_time(text(&token.object, "created_at")));
     is_never_shown_again(&web, &token, &[TOKENS, &format!("{TOKENS}/{}", token.id)]);
 
@@ -164,12 +164,12 @@ fn people_manage_their_tokens_with_a_token() {
     let product = gen_pro();
     let (_, token) = product.person_with_token("n8", "n8n");
     let script = product.script(&token.secret);
-    let second = script.create(TOKENS, &json!({ "name": "claude" }));
+    let second = script.create(TOKENS, &json!({ "name": "nightly" }));
     eventually("the second works too", || product.script(&second.secret).gets_everywhere(ME, 200));
 
     let list =
         product.run("curl -sS https://api.gen.pro/v1/personal_access_tokens -H \"X-API-Key: $GEN_API_KEY\"", &token);
-    assert_eq!(names(list["data"].as_array().unwrap()), ["claude", "n8n"]);
+    assert_eq!(names(list["data"].as_array().unwrap()), ["nightly", "n8n"]);
 
     let rename = "curl -sS -X PATCH https://api.gen.pro/v1/personal_access_tokens/{token_id} -H \"X-API-Key: $GEN_API_KEY\" \
                   -H 'Content-Type: application/json' -d '{\"name\": \"new-name\"}'";
