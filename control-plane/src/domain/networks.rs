@@ -2,7 +2,7 @@
 //!
 //! A set, kept sorted and without repeats, so that equal sets have equal bytes and share one policy row.
 
-use keyplane_contract::network::{NETWORK_LEN, Network, NetworkError, any_contains};
+use keyplane_contract::network::{NETWORK_LEN, Network, NetworkError};
 use std::net::IpAddr;
 
 /// The most networks of a key.
@@ -66,7 +66,7 @@ impl Networks {
 
     /// Whether `source` may use the key. An address that is not known may use only keys that are free of networks.
     pub fn allow(&self, source: Option<IpAddr>) -> bool {
-        self.is_empty() || source.is_some_and(|source| any_contains(&self.to_bytes(), source))
+        self.is_empty() || source.is_some_and(|source| self.0.iter().any(|network| network.contains(source)))
     }
 }
 

@@ -17,6 +17,7 @@ mod keys_revoke;
 mod keys_rotate;
 mod keys_sources;
 mod keys_update;
+mod lists;
 mod me;
 mod objects;
 mod personal_tokens_create;

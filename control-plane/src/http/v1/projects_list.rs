@@ -2,32 +2,13 @@
 
 use super::super::auth::Authenticated;
 use super::super::problem::Problem;
-use super::super::query::{Parameters, page};
-use super::id_field;
+use super::super::query::Parameters;
+use super::lists::AccountPageQuery;
 use super::objects::{Page, ProjectObject};
-use super::texts::CursorText;
 use crate::domain::cursor::Listing;
-use crate::error::{Code, Error};
 use crate::service::{App, read};
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
-use utoipa::IntoParams;
-
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Query {
-    /// Only of this account.
-    #[param(value_type = Option<uuid::Uuid>)]
-    account_id: Option<String>,
-    /// The most objects on the page.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
-    limit: Option<String>,
-    /// The `next_cursor` of the page before.
-    #[param(value_type = Option<CursorText>)]
-    cursor: Option<String>,
-}
 
 /// Lists projects, the newest first
 #[utoipa::path(
@@ -35,19 +16,14 @@ pub struct Query {
     path = "/v1/projects",
     operation_id = "list_projects",
     tag = "Projects",
-    params(Query),
+    params(AccountPageQuery),
     responses((status = 200, description = "A page of projects", body = Page<ProjectObject>))
 )]
 pub async fn handle(
     State(app): State<App>,
     by: Authenticated,
-    Parameters(query): Parameters<Query>,
+    Parameters(query): Parameters<AccountPageQuery>,
 ) -> Result<Json<Listing<ProjectObject>>, Problem> {
-    let mut errors = Vec::new();
-    let account = query.account_id.as_deref().and_then(|text| id_field("account_id", text, &mut errors));
-    let page = page(query.limit.as_deref(), query.cursor.as_deref(), &mut errors);
-    if !errors.is_empty() {
-        return Err(Error::fields(Code::InvalidQuery, errors).into());
-    }
+    let (account, page) = query.parse()?;
     Ok(Json(read::projects(&app, &by.origin(), account, page).await?.map(ProjectObject::from)))
 }
