@@ -16,6 +16,18 @@ pub enum Refusal {
     AddressNotAllowed,
     /// A key whose account is suspended.
     AccountSuspended,
+    /// A path that could be read in two ways, so that no rule can be trusted to match what the upstream sees.
+    PathNotAccepted,
+    /// The rule takes a signed-in user's token only, and there is none.
+    TokenRequired,
+    /// A key or token without a scope that the rule needs.
+    ScopeMissing,
+    /// A test key where the rule takes live ones, or the other way round.
+    EnvironmentNotAllowed,
+    /// Too many credentials from this address that were not accepted.
+    TooManyAttempts,
+    /// This proxy has not heard from the control plane for longer than the operator accepts.
+    TableTooOld,
     /// This proxy has no complete key table yet.
     TableNotReady,
     /// The filter could not decide. A fault denies.
@@ -24,12 +36,18 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal, for tests and documentation.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 13] = [
         Self::CredentialMissing,
         Self::CredentialInvalid,
         Self::MultipleCredentials,
         Self::AddressNotAllowed,
         Self::AccountSuspended,
+        Self::PathNotAccepted,
+        Self::TokenRequired,
+        Self::ScopeMissing,
+        Self::EnvironmentNotAllowed,
+        Self::TooManyAttempts,
+        Self::TableTooOld,
         Self::TableNotReady,
         Self::Fault,
     ];
@@ -43,6 +61,12 @@ impl Refusal {
             Self::MultipleCredentials => "multiple_credentials",
             Self::AddressNotAllowed => "address_not_allowed",
             Self::AccountSuspended => "account_suspended",
+            Self::PathNotAccepted => "path_not_accepted",
+            Self::TokenRequired => "token_required",
+            Self::ScopeMissing => "scope_missing",
+            Self::EnvironmentNotAllowed => "environment_not_allowed",
+            Self::TooManyAttempts => "too_many_attempts",
+            Self::TableTooOld => "table_too_old",
             Self::TableNotReady => "table_not_ready",
             Self::Fault => "filter_fault",
         }
@@ -52,21 +76,23 @@ impl Refusal {
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
-            Self::CredentialMissing | Self::CredentialInvalid => 401,
-            Self::MultipleCredentials => 400,
-            Self::AddressNotAllowed | Self::AccountSuspended => 403,
-            Self::TableNotReady | Self::Fault => 503,
+            Self::CredentialMissing | Self::CredentialInvalid | Self::TokenRequired => 401,
+            Self::MultipleCredentials | Self::PathNotAccepted => 400,
+            Self::AddressNotAllowed | Self::AccountSuspended | Self::ScopeMissing | Self::EnvironmentNotAllowed => 403,
+            Self::TooManyAttempts => 429,
+            Self::TableTooOld | Self::TableNotReady | Self::Fault => 503,
         }
     }
 
-    /// The gRPC status (16 unauthenticated, 3 invalid argument, 7 permission denied, 14 unavailable).
+    /// The gRPC status (16 unauthenticated, 3 invalid argument, 7 permission denied, 8 resource exhausted, 14 unavailable).
     #[must_use]
     pub const fn grpc_status(self) -> i32 {
         match self {
-            Self::CredentialMissing | Self::CredentialInvalid => 16,
-            Self::MultipleCredentials => 3,
-            Self::AddressNotAllowed | Self::AccountSuspended => 7,
-            Self::TableNotReady | Self::Fault => 14,
+            Self::CredentialMissing | Self::CredentialInvalid | Self::TokenRequired => 16,
+            Self::MultipleCredentials | Self::PathNotAccepted => 3,
+            Self::AddressNotAllowed | Self::AccountSuspended | Self::ScopeMissing | Self::EnvironmentNotAllowed => 7,
+            Self::TooManyAttempts => 8,
+            Self::TableTooOld | Self::TableNotReady | Self::Fault => 14,
         }
     }
 
@@ -79,6 +105,12 @@ impl Refusal {
             Self::MultipleCredentials => "More than one credential",
             Self::AddressNotAllowed => "Address not allowed",
             Self::AccountSuspended => "Account suspended",
+            Self::PathNotAccepted => "Path not accepted",
+            Self::TokenRequired => "Sign-in required",
+            Self::ScopeMissing => "Scope missing",
+            Self::EnvironmentNotAllowed => "Wrong environment",
+            Self::TooManyAttempts => "Too many attempts",
+            Self::TableTooOld => "Keys too old",
             Self::TableNotReady => "Not ready yet",
             Self::Fault => "Could not be decided",
         }
@@ -100,6 +132,20 @@ impl Refusal {
             }
             Self::AccountSuspended => {
                 "The account of this API key is suspended. Whoever runs this API can say why, and lift it."
+            }
+            Self::PathNotAccepted => {
+                "The path can be read in more than one way. Send it without empty or dot segments, encoded slashes and the like."
+            }
+            Self::TokenRequired => "This needs the token of a signed-in user; an API key is not enough.",
+            Self::ScopeMissing => "The API key or token is valid, but it lacks a scope that this request needs.",
+            Self::EnvironmentNotAllowed => {
+                "The API key is for the other environment: this takes either live or test keys only."
+            }
+            Self::TooManyAttempts => {
+                "Too many invalid API keys came from this address. Check the key, and try again later."
+            }
+            Self::TableTooOld => {
+                "This proxy has not been able to refresh its keys for too long. Try again in a moment."
             }
             Self::TableNotReady => "This proxy is still loading its keys. Try again in a moment.",
             Self::Fault => "The request could not be checked, so it was refused. Try again in a moment.",
@@ -137,11 +183,29 @@ pub enum Reason {
     Network = 11,
     /// The key's account is suspended.
     Suspended = 12,
+    /// A scope that the rule needs is missing.
+    Scope = 13,
+    /// The key is for another environment than the rule.
+    Environment = 14,
+    /// The table is older than the operator accepts.
+    Stale = 15,
+    /// Too many invalid credentials from this address.
+    Throttled = 16,
+    /// The path could be read in two ways.
+    Path = 17,
+    /// The rule needs a JWT, and there is none that counts.
+    Token = 18,
+    /// Passes without a credential: the rule is public.
+    Public = 19,
+    /// Passes without a credential: a CORS preflight.
+    Preflight = 20,
+    /// Allowed by a JWT that Envoy has verified.
+    Jwt = 21,
 }
 
 impl Reason {
     /// Every reason, in the order of the numbers.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 22] = [
         Self::Allowed,
         Self::Missing,
         Self::Multiple,
@@ -155,6 +219,15 @@ impl Reason {
         Self::Fault,
         Self::Network,
         Self::Suspended,
+        Self::Scope,
+        Self::Environment,
+        Self::Stale,
+        Self::Throttled,
+        Self::Path,
+        Self::Token,
+        Self::Public,
+        Self::Preflight,
+        Self::Jwt,
     ];
 
     /// The name in metrics, usage and logs.
@@ -174,6 +247,15 @@ impl Reason {
             Self::Fault => "fault",
             Self::Network => "network",
             Self::Suspended => "suspended",
+            Self::Scope => "scope",
+            Self::Environment => "environment",
+            Self::Stale => "stale",
+            Self::Throttled => "throttled",
+            Self::Path => "path",
+            Self::Token => "token",
+            Self::Public => "public",
+            Self::Preflight => "preflight",
+            Self::Jwt => "jwt",
         }
     }
 
@@ -183,11 +265,17 @@ impl Reason {
         Self::ALL.get(usize::from(number)).copied()
     }
 
+    /// Whether the request passes: with a key, with a JWT, or because none is needed.
+    #[must_use]
+    pub const fn is_allowed(self) -> bool {
+        self.refusal().is_none()
+    }
+
     /// What the caller is told; `None` when the request is allowed.
     #[must_use]
     pub const fn refusal(self) -> Option<Refusal> {
         match self {
-            Self::Allowed => None,
+            Self::Allowed | Self::Public | Self::Preflight | Self::Jwt => None,
             Self::Missing => Some(Refusal::CredentialMissing),
             Self::Multiple => Some(Refusal::MultipleCredentials),
             Self::Malformed | Self::Unknown | Self::Revoked | Self::Disabled | Self::Expired | Self::Unsupported => {
@@ -195,6 +283,12 @@ impl Reason {
             }
             Self::Network => Some(Refusal::AddressNotAllowed),
             Self::Suspended => Some(Refusal::AccountSuspended),
+            Self::Scope => Some(Refusal::ScopeMissing),
+            Self::Environment => Some(Refusal::EnvironmentNotAllowed),
+            Self::Stale => Some(Refusal::TableTooOld),
+            Self::Throttled => Some(Refusal::TooManyAttempts),
+            Self::Path => Some(Refusal::PathNotAccepted),
+            Self::Token => Some(Refusal::TokenRequired),
             Self::NotReady => Some(Refusal::TableNotReady),
             Self::Fault => Some(Refusal::Fault),
         }
@@ -210,13 +304,12 @@ mod tests {
         for reason in Reason::ALL {
             assert_eq!(Reason::from_number(reason as u8), Some(reason));
         }
-        assert_eq!(Reason::from_number(13), None);
+        assert_eq!(Reason::from_number(22), None);
     }
 
     #[test]
-    fn only_allowed_is_allowed() {
-        for reason in Reason::ALL {
-            assert_eq!(reason.refusal().is_none(), reason == Reason::Allowed);
-        }
+    fn only_these_pass() {
+        let allowed: Vec<_> = Reason::ALL.into_iter().filter(|reason| reason.is_allowed()).collect();
+        assert_eq!(allowed, [Reason::Allowed, Reason::Public, Reason::Preflight, Reason::Jwt]);
     }
 }

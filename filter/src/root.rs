@@ -112,7 +112,7 @@ impl Root {
             return Action::Pause;
         }
         self.count(&outcome);
-        if outcome.reason == Reason::Allowed { Action::Continue } else { self.refuse(outcome.reason) }
+        if outcome.reason.is_allowed() { Action::Continue } else { self.refuse(outcome.reason) }
     }
 
     fn handle(&self) -> Outcome {
@@ -160,8 +160,8 @@ impl Root {
             }
             let outcome = self.handle();
             self.count(&outcome);
-            if outcome.reason != Reason::Allowed || abi::continue_request().is_err() {
-                self.refuse(if outcome.reason == Reason::Allowed { Reason::Fault } else { outcome.reason });
+            if !outcome.reason.is_allowed() || abi::continue_request().is_err() {
+                self.refuse(if outcome.reason.is_allowed() { Reason::Fault } else { outcome.reason });
             }
         }
         let _ = abi::set_effective_context(self.context);

@@ -256,7 +256,10 @@ mod tests {
         for (answers, named) in [
             ("[]", "`answers`"),
             ("null", "`answers`"),
-            (r#"{"404": {"body": "x"}}"#, "`404` is no refusal; write `*`, a status (400, 401, 403, 503) or a code"),
+            (
+                r#"{"404": {"body": "x"}}"#,
+                "`404` is no refusal; write `*`, a status (400, 401, 403, 429, 503) or a code",
+            ),
             (r#"{"0401": {"body": "x"}}"#, "`0401` is no refusal"),
             (r#"{"unauthorised": {"body": "x"}}"#, "credential_missing"),
             (r#"{"401": {"body": "x"}, "401": {"body": "y"}}"#, "twice"),

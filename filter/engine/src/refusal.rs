@@ -57,7 +57,7 @@ fn answer(refusal: Refusal, own: Option<&OwnAnswer>) -> Answer {
         _ => (status == 401).then_some(r#"Bearer realm="keyplane""#),
     };
     headers.extend(challenge.map(|challenge| ("www-authenticate", challenge)));
-    if matches!(refusal, Refusal::TableNotReady | Refusal::Fault) {
+    if matches!(refusal.status(), 429 | 503) {
         headers.push(("retry-after", "1"));
     }
     let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
@@ -102,7 +102,7 @@ mod tests {
             assert_eq!(refusal as usize, number);
         }
         for reason in Reason::ALL {
-            assert_eq!(usual().of(reason).is_none(), reason == Reason::Allowed);
+            assert_eq!(usual().of(reason).is_none(), reason.is_allowed());
         }
     }
 
@@ -138,7 +138,7 @@ mod tests {
             for reason in Reason::ALL {
                 let Some(answer) = answers.of(reason) else { continue };
                 let refusal = reason.refusal().unwrap();
-                assert_eq!(header(answer, "retry-after").is_some(), refusal.status() == 503);
+                assert_eq!(header(answer, "retry-after").is_some(), matches!(refusal.status(), 429 | 503));
                 assert!(header(answer, "www-authenticate").is_some() || answer.status != 401);
                 assert_eq!(header(answer, "cache-control").as_deref(), Some("no-store"));
             }
