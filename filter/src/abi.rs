@@ -96,8 +96,16 @@ unsafe extern "C" {
         value: *const u8,
         value_size: usize,
     ) -> u32;
+    fn proxy_replace_header_map_value(
+        map: u32,
+        name: *const u8,
+        name_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
     fn proxy_remove_header_map_value(map: u32, name: *const u8, name_size: usize) -> u32;
     fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
     fn proxy_http_call(
         upstream: *const u8,
         upstream_size: usize,
@@ -206,6 +214,13 @@ pub fn add_request_header(name: &[u8], value: &[u8]) -> Call {
     done(unsafe { proxy_add_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
 }
 
+/// Makes this the only request header of its name.
+pub fn replace_request_header(name: &[u8], value: &[u8]) -> Call {
+    let map = MapType::HttpRequestHeaders as u32;
+    // SAFETY: the host reads both during the call.
+    done(unsafe { proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
+}
+
 /// Removes every request header of this name.
 pub fn remove_request_header(name: &[u8]) -> Call {
     let map = MapType::HttpRequestHeaders as u32;
@@ -219,6 +234,12 @@ pub fn property(path: &[u8]) -> Call<Vec<u8>> {
     // SAFETY: as in `header`.
     let status = unsafe { proxy_get_property(path.as_ptr(), path.len(), &raw mut data, &raw mut size) };
     returned(status, data, size)
+}
+
+/// Writes a property of the effective context. Envoy keeps it as filter state, with `wasm.` before its name.
+pub fn set_property(path: &[u8], value: &[u8]) -> Call {
+    // SAFETY: the host reads both during the call.
+    done(unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) })
 }
 
 /// Starts a request to a cluster of the host's. The answer comes through `proxy_on_http_call_response` with the returned token.

@@ -2,14 +2,15 @@
 
 use crate::abi::{self, Action, BufferType, LogLevel, MapType};
 use crate::metrics::{Gauge, Metrics};
-use crate::request::{self, Outcome};
+use crate::request::{self, Effective};
 use crate::wasi;
 use keyplane_contract::code::Reason;
 use keyplane_contract::header;
 use keyplane_contract::id::Id;
 use keyplane_contract::sync::MAX_BYTES;
-use keyplane_filter_engine::config::Config;
-use keyplane_filter_engine::refusal::Answers;
+use keyplane_filter_engine::host::source;
+use keyplane_filter_engine::request::Outcome;
+use keyplane_filter_engine::settings::Settings;
 use keyplane_filter_engine::sync::{Poll, PollAnswer, Progress, Sync, SyncFault};
 use keyplane_filter_engine::usage::Usage;
 use std::collections::VecDeque;
@@ -34,8 +35,7 @@ struct Held {
 /// One plugin configuration.
 pub struct Root {
     context: u32,
-    config: Config,
-    answers: Answers,
+    settings: Settings,
     authorization: Vec<u8>,
     proxy: Vec<u8>,
     worker: Id,
@@ -59,7 +59,7 @@ impl Root {
         let json = abi::buffer(BufferType::PluginConfiguration, configuration_size).map_err(|failure| {
             format!("the host does not hand over the plugin configuration (status {})", failure.0)
         })?;
-        let config = Config::parse(&json).map_err(|error| error.to_string())?;
+        let settings = Settings::parse(&json).map_err(|error| error.to_string())?;
         let token = wasi::environment_variable(TOKEN_VARIABLE.as_bytes()).filter(|token| !token.is_empty());
         let token = token.ok_or_else(|| {
             format!(
@@ -77,11 +77,10 @@ impl Root {
         abi::set_tick_period(FAST_TICK_MILLISECONDS).map_err(|_| "the host gives no timer")?;
         let root = Self {
             context,
-            answers: Answers::new(&config.answers),
             authorization: [b"Bearer ", token.as_slice()].concat(),
             proxy: proxy_name(),
             worker: Id(*worker),
-            sync: Sync::new(&config.control_plane, now, seed),
+            sync: Sync::new(&settings.control_plane, now, seed),
             usage: Usage::new(Id(*worker)),
             usage_lost: 0,
             sources_lost: 0,
@@ -92,7 +91,7 @@ impl Root {
             tick_milliseconds: FAST_TICK_MILLISECONDS,
             now,
             last_fault: None,
-            config,
+            settings,
         };
         abi::log(LogLevel::Info, &format!("keyplane: filter {} configured", env!("CARGO_PKG_VERSION")));
         Ok(root)
@@ -116,22 +115,22 @@ impl Root {
     }
 
     fn handle(&self) -> Outcome {
-        request::handle(self.sync.table(), self.config.forward_credential)
+        request::handle(&self.settings, self.sync.table())
     }
 
     fn refuse(&self, reason: Reason) -> Action {
-        request::refuse(&self.answers, reason)
+        request::refuse(&self.settings.answers, reason)
     }
 
     /// Whether the request may wait for the first table.
     fn hold(&mut self, context: u32) -> bool {
-        let room = usize::try_from(self.config.hold.requests).unwrap_or(usize::MAX);
-        if self.config.hold.milliseconds == 0 || self.held.len() >= room {
+        let room = usize::try_from(self.settings.hold.requests).unwrap_or(usize::MAX);
+        if self.settings.hold.milliseconds == 0 || self.held.len() >= room {
             return false;
         }
         let Ok(now) = abi::now_milliseconds() else { return false };
         self.now = now;
-        self.held.push_back(Held { context, until: now + u64::from(self.config.hold.milliseconds) });
+        self.held.push_back(Held { context, until: now + u64::from(self.settings.hold.milliseconds) });
         self.metrics.set(Gauge::Held, self.held.len() as u64);
         true
     }
@@ -143,7 +142,7 @@ impl Root {
             self.usage.count(key.id, outcome.reason, self.now);
             // Asking the host takes time, so only for the few keys that are being replaced.
             if key.reports_sources {
-                self.usage.count_source(key.id, request::source(), self.now);
+                self.usage.count_source(key.id, source(&Effective), self.now);
             }
         }
     }
@@ -220,7 +219,7 @@ impl Root {
     }
 
     fn call(&self, method: &str, path: &[u8], body: &[u8], timeout_milliseconds: u64) -> abi::Call<u32> {
-        let control_plane = &self.config.control_plane;
+        let control_plane = &self.settings.control_plane;
         let worker = self.worker.to_text();
         let headers: [(&[u8], &[u8]); 9] = [
             (b":method", method.as_bytes()),

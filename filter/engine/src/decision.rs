@@ -2,13 +2,13 @@
 //! has its place in it. A fault denies: whatever is missing on the way, the answer is a refusal.
 
 use crate::credential::Credential;
+use crate::host::{Host, source};
 use crate::table::{Entry, Table};
 use keyplane_contract::code::Reason;
 use keyplane_contract::digest::Digest;
 use keyplane_contract::id::Id;
 use keyplane_contract::network::any_contains;
 use keyplane_contract::sync::{Environment, KeyState};
-use std::net::Ipv6Addr;
 
 /// Who a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,21 +66,8 @@ impl Principal<'_> {
     }
 }
 
-/// What the host knows about a request beside its headers. Asking takes time, so each is asked only for keys that depend on it.
-pub trait Circumstances {
-    /// Milliseconds since 1970 UTC; for keys that expire.
-    fn now(&self) -> u64;
-
-    /// The caller's address as the proxy trusts it, IPv4 mapped into IPv6; `None` when it is unknown. For keys with networks.
-    fn source(&self) -> Option<Ipv6Addr>;
-}
-
 /// Decides a request. `table` is `None` while no complete one is there.
-pub fn decide<'t>(
-    credential: &Credential<'_>,
-    table: Option<&'t Table>,
-    circumstances: &impl Circumstances,
-) -> Verdict<'t> {
+pub fn decide<'t>(credential: &Credential<'_>, table: Option<&'t Table>, host: &impl Host) -> Verdict<'t> {
     let secret = match credential {
         Credential::Missing => return Verdict::refuse(Reason::Missing),
         Credential::Multiple => return Verdict::refuse(Reason::Multiple),
@@ -89,7 +76,7 @@ pub fn decide<'t>(
     };
     let Some(table) = table else { return Verdict::refuse(Reason::NotReady) };
     let Some(entry) = table.keys.get(&Digest::of(secret)) else { return Verdict::refuse(Reason::Unknown) };
-    match check(entry, table, circumstances) {
+    match check(entry, table, host) {
         Ok(principal) => Verdict::Allow(principal),
         Err(reason) => {
             let key = UsedKey { id: entry.id(), reports_sources: entry.reports_sources() };
@@ -100,18 +87,19 @@ pub fn decide<'t>(
 
 /// What refuses is told in this order: first what ends the key itself, which looks like an unknown key to the caller; then, once it is
 /// known who calls, what only restricts it.
-fn check<'t>(entry: &Entry, table: &'t Table, circumstances: &impl Circumstances) -> Result<Principal<'t>, Reason> {
+fn check<'t>(entry: &Entry, table: &'t Table, host: &impl Host) -> Result<Principal<'t>, Reason> {
     match entry.state() {
         Some(KeyState::Active) => {}
         Some(KeyState::Disabled) => return Err(Reason::Disabled),
         Some(KeyState::Revoked) => return Err(Reason::Revoked),
         None => return Err(Reason::Unsupported),
     }
-    if entry.expires_at().is_some_and(|at| circumstances.now() >= at) {
+    // A clock that does not answer makes every key that can expire expired.
+    if entry.expires_at().is_some_and(|at| host.now().is_none_or(|now| now >= at)) {
         return Err(Reason::Expired);
     }
     let Rows { principal, networks, suspended } = rows(entry, table).ok_or(Reason::Fault)?;
-    if !networks.is_empty() && !circumstances.source().is_some_and(|source| any_contains(networks, source.into())) {
+    if !networks.is_empty() && !source(host).is_some_and(|source| any_contains(networks, source.into())) {
         return Err(Reason::Network);
     }
     if suspended {
@@ -161,36 +149,11 @@ fn rows<'t>(entry: &Entry, table: &'t Table) -> Option<Rows<'t>> {
 mod tests {
     use super::*;
     use crate::credential::Source;
+    use crate::host::fake::{FakeHost, NOW};
     use keyplane_contract::network::Network;
     use keyplane_contract::sync::{Account, Key, Policy, Project, Record};
     use proptest::prelude::*;
-    use std::cell::Cell;
     use std::net::{IpAddr, Ipv4Addr};
-
-    const NOW: u64 = 1_700_000_000_000;
-
-    /// Who calls, and whether anyone asked.
-    struct From {
-        source: Option<Ipv6Addr>,
-        asked: Cell<bool>,
-    }
-
-    impl From {
-        fn new(address: &str) -> Self {
-            Self { source: crate::address::parse(address.as_bytes()), asked: Cell::new(false) }
-        }
-    }
-
-    impl Circumstances for From {
-        fn now(&self) -> u64 {
-            NOW
-        }
-
-        fn source(&self) -> Option<Ipv6Addr> {
-            self.asked.set(true);
-            self.source
-        }
-    }
 
     fn key(secret: &str) -> Key {
         Key {
@@ -223,7 +186,7 @@ mod tests {
         table_with(key, &[], false)
     }
 
-    fn reason_from(from: &From, table: &Table) -> Reason {
+    fn reason_from(from: &FakeHost, table: &Table) -> Reason {
         let credential = Credential::Presented { secret: b"secret", source: Source::Bearer };
         match decide(&credential, Some(table), from) {
             Verdict::Allow(_) => Reason::Allowed,
@@ -252,12 +215,12 @@ mod tests {
             scopes: "read write",
             reports_sources: false,
         };
-        assert_eq!(decide(&credential, Some(&table), &From::new("")), Verdict::Allow(expected));
+        assert_eq!(decide(&credential, Some(&table), &FakeHost::from("")), Verdict::Allow(expected));
     }
 
     #[test]
     fn each_state_that_refuses_has_its_reason() {
-        let refused = |key: Key| reason_from(&From::new(""), &table(key));
+        let refused = |key: Key| reason_from(&FakeHost::from(""), &table(key));
         let good = key("secret");
         assert_eq!(refused(good), Reason::Allowed);
         assert_eq!(refused(key("another")), Reason::Unknown);
@@ -276,7 +239,7 @@ mod tests {
     #[test]
     fn without_a_table_only_a_bad_request_is_decided() {
         let credential = Credential::Presented { secret: b"secret", source: Source::Bearer };
-        let nobody = From::new("");
+        let nobody = FakeHost::from("");
         assert_eq!(decide(&credential, None, &nobody), Verdict::refuse(Reason::NotReady));
         assert_eq!(decide(&Credential::Missing, None, &nobody), Verdict::refuse(Reason::Missing));
     }
@@ -288,7 +251,7 @@ mod tests {
         for inside in
             ["192.0.2.7:1", "192.0.2.255:65535", "[::ffff:192.0.2.7]:1", "[2001:db8:1::1]:443", "203.0.113.9:1"]
         {
-            assert_eq!(reason_from(&From::new(inside), &table), Reason::Allowed, "{inside}");
+            assert_eq!(reason_from(&FakeHost::from(inside), &table), Reason::Allowed, "{inside}");
         }
         for outside in [
             "192.0.3.7:1",
@@ -303,18 +266,18 @@ mod tests {
             "192.0.2.7",
             "192.0.2.7, 192.0.2.7:1",
         ] {
-            assert_eq!(reason_from(&From::new(outside), &table), Reason::Network, "{outside}");
+            assert_eq!(reason_from(&FakeHost::from(outside), &table), Reason::Network, "{outside}");
         }
     }
 
     #[test]
     fn only_a_key_with_networks_asks_for_the_address() {
-        let from = From::new("192.0.2.7:1");
+        let from = FakeHost::from("192.0.2.7:1");
         assert_eq!(reason_from(&from, &table(Key { policy: 5, ..key("secret") })), Reason::Allowed);
-        assert!(!from.asked.get());
+        assert!(from.asked.borrow().is_empty());
         let table = table_with(Key { policy: 5, ..key("secret") }, &networks(&["192.0.2.0/24"]), false);
         assert_eq!(reason_from(&from, &table), Reason::Allowed);
-        assert!(from.asked.get());
+        assert!(!from.asked.borrow().is_empty());
     }
 
     #[test]
@@ -322,7 +285,7 @@ mod tests {
         // A prefix of 200 bits, and bits behind the prefix.
         for broken in [[200_u8; Policy::NETWORK_LEN], [8; Policy::NETWORK_LEN]] {
             let table = table_with(Key { policy: 5, ..key("secret") }, &broken, false);
-            assert_eq!(reason_from(&From::new("192.0.2.7:1"), &table), Reason::Network);
+            assert_eq!(reason_from(&FakeHost::from("192.0.2.7:1"), &table), Reason::Network);
         }
     }
 
@@ -330,8 +293,8 @@ mod tests {
     fn a_suspended_account_stops_its_keys_after_all_else_about_them() {
         let good = key("secret");
         let nets = networks(&["192.0.2.0/24"]);
-        let (inside, outside) = (From::new("192.0.2.7:1"), From::new("198.51.100.7:1"));
-        let refused = |from: &From, key: Key| reason_from(from, &table_with(key, &nets, true));
+        let (inside, outside) = (FakeHost::from("192.0.2.7:1"), FakeHost::from("198.51.100.7:1"));
+        let refused = |from: &FakeHost, key: Key| reason_from(from, &table_with(key, &nets, true));
         assert_eq!(refused(&inside, good), Reason::Suspended);
         assert_eq!(refused(&inside, Key { policy: 5, ..good }), Reason::Suspended);
         assert_eq!(refused(&outside, Key { policy: 5, ..good }), Reason::Network);
@@ -346,7 +309,7 @@ mod tests {
         for (revision, suspended) in [(5, true), (6, false)] {
             assert!(table.apply(&Record::Account(Account { revision, id: Id([2; 16]), no: 1, suspended })));
             let expected = if suspended { Reason::Suspended } else { Reason::Allowed };
-            assert_eq!(reason_from(&From::new(""), &table), expected);
+            assert_eq!(reason_from(&FakeHost::from(""), &table), expected);
         }
     }
 
@@ -365,7 +328,7 @@ mod tests {
                 Network::new(net, *prefix).unwrap().to_bytes()
             }).collect();
             let table = table_with(Key { policy: 5, ..key("secret") }, &bytes, false);
-            let from = From::new(&format!("{}:1", Ipv4Addr::from_bits(address)));
+            let from = FakeHost::from(&format!("{}:1", Ipv4Addr::from_bits(address)));
             let expected = if expected { Reason::Allowed } else { Reason::Network };
             prop_assert_eq!(reason_from(&from, &table), expected);
         }

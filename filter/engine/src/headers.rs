@@ -6,9 +6,8 @@
 
 use keyplane_contract::header::OWNED_PREFIX;
 
-/// Iterator over the `(name, value)` pairs of a header block. A block that contradicts itself ends early;
-/// [`HeaderBlock::is_sound`] tells beforehand.
-#[derive(Clone)]
+/// Iterator over the `(name, value)` pairs of a header block. A block that contradicts itself ends early; whether it did,
+/// [`HeaderBlock::is_at_end`] tells afterwards. So the block is walked once and not twice.
 pub struct HeaderBlock<'a> {
     lengths: &'a [u8],
     bytes: &'a [u8],
@@ -24,13 +23,13 @@ impl<'a> HeaderBlock<'a> {
         let (count, rest) = block.split_first_chunk::<4>()?;
         let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
         let (lengths, bytes) = rest.split_at_checked(count.checked_mul(8)?)?;
-        let headers = Self { lengths, bytes };
-        headers.is_sound().then_some(headers)
+        Some(Self { lengths, bytes })
     }
 
-    /// Whether all the lengths fit the bytes.
-    fn is_sound(&self) -> bool {
-        self.clone().count() == self.lengths.len() / 8
+    /// Whether every pair was read. Asked after the iterator has ended.
+    #[must_use]
+    pub const fn is_at_end(&self) -> bool {
+        self.lengths.is_empty()
     }
 }
 
@@ -103,8 +102,10 @@ mod tests {
         fn a_written_block_reads_back(pairs: Vec<(Vec<u8>, Vec<u8>)>) {
             let borrowed: Vec<(&[u8], &[u8])> = pairs.iter().map(|(n, v)| (n.as_slice(), v.as_slice())).collect();
             let block = write_block(&borrowed);
-            let read: Vec<_> = HeaderBlock::parse(&block).unwrap().collect();
+            let mut headers = HeaderBlock::parse(&block).unwrap();
+            let read: Vec<_> = headers.by_ref().collect();
             prop_assert_eq!(read, borrowed);
+            prop_assert!(headers.is_at_end());
         }
 
         #[test]
@@ -112,7 +113,11 @@ mod tests {
             let borrowed: Vec<(&[u8], &[u8])> = pairs.iter().map(|(n, v)| (n.as_slice(), v.as_slice())).collect();
             let block = write_block(&borrowed);
             let cut = cut.min(block.len() - 1);
-            prop_assert!(HeaderBlock::parse(&block[..block.len() - cut]).is_none());
+            let whole = HeaderBlock::parse(&block[..block.len() - cut]).is_some_and(|mut headers| {
+                headers.by_ref().for_each(|_| ());
+                headers.is_at_end()
+            });
+            prop_assert!(!whole);
         }
 
         #[test]

@@ -11,6 +11,9 @@
 //! * [`headers`]: reading the host's header block; which headers Keyplane owns
 //! * [`table`]: the key table and the rows that keys refer to
 //! * [`decision`]: a credential and a table make a verdict
+//! * [`host`]: what the engine asks of its host about one request
+//! * [`request`]: one request from its headers to its outcome
+//! * [`settings`]: what is made once from the configuration
 //! * [`refusal`]: the answer that a refused caller gets
 //! * [`sync`]: the state machine that keeps the table up to date
 //! * [`usage`]: counting uses and sending them in batches
@@ -24,7 +27,10 @@ pub mod config;
 pub mod credential;
 pub mod decision;
 pub mod headers;
+pub mod host;
 pub mod refusal;
+pub mod request;
+pub mod settings;
 pub mod sources;
 pub mod sync;
 pub mod table;

@@ -1,0 +1,32 @@
+//! Everything that is made once from the plugin configuration, so that a request only picks and compares.
+
+use crate::config::{Config, ConfigError, ControlPlane, Hold};
+use crate::refusal::Answers;
+
+/// A configuration, compiled.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where the keys come from.
+    pub control_plane: ControlPlane,
+    /// What happens to requests that arrive before the first table is complete.
+    pub hold: Hold,
+    /// Whether the upstream gets the credential too.
+    pub forward_credential: bool,
+    /// What refused callers get.
+    pub answers: Answers,
+}
+
+impl Settings {
+    /// Parses, checks and compiles the bytes that the host hands over.
+    pub fn parse(json: &[u8]) -> Result<Self, ConfigError> {
+        Self::compile(Config::parse(json)?)
+    }
+
+    /// Compiles a configuration. What only shows when its parts are put together is refused here.
+    // Rules and names will have more to refuse than fields that are wrong by themselves.
+    #[allow(clippy::unnecessary_wraps)]
+    pub fn compile(config: Config) -> Result<Self, ConfigError> {
+        let Config { control_plane, hold, forward_credential, answers } = config;
+        Ok(Self { control_plane, hold, forward_credential, answers: Answers::new(&answers) })
+    }
+}
