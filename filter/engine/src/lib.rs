@@ -8,6 +8,7 @@
 //! * [`answers`]: the operator's own answers to refused requests
 //! * [`config`]: the plugin configuration, parsed and checked whole at configure time
 //! * [`credential`]: finding exactly one credential in the request headers
+//! * [`guessing`]: invalid credentials by source, and when they are too many
 //! * [`headers`]: reading the host's header block; which headers Keyplane owns
 //! * [`table`]: the key table and the rows that keys refer to
 //! * [`decision`]: a credential and a table make a verdict
@@ -15,6 +16,7 @@
 //! * [`request`]: one request from its headers to its outcome
 //! * [`settings`]: what is made once from the configuration
 //! * [`refusal`]: the answer that a refused caller gets
+//! * [`staleness`]: how old the table may become
 //! * [`sync`]: the state machine that keeps the table up to date
 //! * [`usage`]: counting uses and sending them in batches
 //! * [`sources`]: where the keys that are being replaced are used from
@@ -26,12 +28,14 @@ pub mod answers;
 pub mod config;
 pub mod credential;
 pub mod decision;
+pub mod guessing;
 pub mod headers;
 pub mod host;
 pub mod refusal;
 pub mod request;
 pub mod settings;
 pub mod sources;
+pub mod staleness;
 pub mod sync;
 pub mod table;
 pub mod usage;
