@@ -10,6 +10,7 @@
 //! * [`credential`]: finding exactly one credential in the request headers
 //! * [`guessing`]: invalid credentials by source, and when they are too many
 //! * [`headers`]: reading the host's header block; which headers Keyplane owns
+//! * [`identity`]: who the caller is, passed on in headers and filter state
 //! * [`table`]: the key table and the rows that keys refer to
 //! * [`decision`]: a credential and a table make a verdict
 //! * [`host`]: what the engine asks of its host about one request
@@ -31,6 +32,7 @@ pub mod decision;
 pub mod guessing;
 pub mod headers;
 pub mod host;
+pub mod identity;
 pub mod refusal;
 pub mod request;
 pub mod settings;
