@@ -4,6 +4,7 @@
 //! No secret belongs here, because Envoy shows the configuration in its config dump: the proxy token comes from the environment.
 
 use crate::answers::OwnAnswers;
+use crate::identity::IdentityConfig;
 use serde::Deserialize;
 use std::fmt;
 
@@ -22,6 +23,9 @@ pub struct Config {
     /// What refused callers get instead of the usual problem.
     #[serde(default)]
     pub answers: OwnAnswers,
+    /// How the upstream, access logs and later filters learn who calls.
+    #[serde(default)]
+    pub identity: IdentityConfig,
 }
 
 /// How to reach the control plane's sync listener.

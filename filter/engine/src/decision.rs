@@ -56,6 +56,15 @@ impl Verdict<'_> {
     const fn refuse(reason: Reason) -> Self {
         Self::Refuse { reason, key: None }
     }
+
+    /// The key, if one was recognised; for its usage.
+    #[must_use]
+    pub const fn used_key(&self) -> Option<UsedKey> {
+        match self {
+            Self::Allow(principal) => Some(principal.used_key()),
+            Self::Refuse { key, .. } => *key,
+        }
+    }
 }
 
 impl Principal<'_> {

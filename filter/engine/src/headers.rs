@@ -1,13 +1,12 @@
-//! Reading the host's header block in place, and knowing which headers Keyplane owns.
+//! Reading the host's header block in place.
 //!
 //! The block is what proxy-wasm hosts answer to `get_header_map_pairs`: a count, then the length of each name and value, then the bytes, each
 //! followed by a NUL, all numbers as little-endian u32. Names and values are bytes: a header that is no UTF-8 must not end
 //! a worker. Reading the whole block costs about as much as asking for one header, so it is the only read of a request.
 
-use keyplane_contract::header::OWNED_PREFIX;
-
 /// Iterator over the `(name, value)` pairs of a header block. A block that contradicts itself ends early; whether it did,
 /// [`HeaderBlock::is_at_end`] tells afterwards. So the block is walked once and not twice.
+#[derive(Clone)]
 pub struct HeaderBlock<'a> {
     lengths: &'a [u8],
     bytes: &'a [u8],
@@ -68,34 +67,10 @@ pub fn write_block(pairs: &[(&[u8], &[u8])]) -> Vec<u8> {
     block
 }
 
-/// Whether a request header is Keyplane's to set, whatever its case and with `_` for `-`: many upstreams fold the two
-/// (as CGI does), so `X_Keyplane_Key_Id` would arrive there as the real one.
-#[must_use]
-pub fn is_owned(name: &[u8]) -> bool {
-    let owned = OWNED_PREFIX.as_bytes();
-    name.get(..owned.len()).is_some_and(|start| {
-        start.iter().zip(owned).all(|(byte, expected)| {
-            let byte = if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
-            byte == *expected
-        })
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn every_spelling_of_an_identity_header_is_owned() {
-        for name in ["x-keyplane-key-id", "X-KEYPLANE-ACCOUNT", "x_keyplane_key_id", "X-Keyplane_Scopes", "x-keyplane-"]
-        {
-            assert!(is_owned(name.as_bytes()), "{name}");
-        }
-        for name in ["x-keyplane", "x-keyplan-key-id", "keyplane-key-id", ""] {
-            assert!(!is_owned(name.as_bytes()), "{name}");
-        }
-    }
 
     proptest! {
         #[test]

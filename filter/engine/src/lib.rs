@@ -9,7 +9,7 @@
 //! * [`config`]: the plugin configuration, parsed and checked whole at configure time
 //! * [`credential`]: finding exactly one credential in the request headers
 //! * [`guessing`]: invalid credentials by source, and when they are too many
-//! * [`headers`]: reading the host's header block; which headers Keyplane owns
+//! * [`headers`]: reading the host's header block
 //! * [`identity`]: who the caller is, passed on in headers and filter state
 //! * [`table`]: the key table and the rows that keys refer to
 //! * [`decision`]: a credential and a table make a verdict

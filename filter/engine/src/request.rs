@@ -7,13 +7,14 @@
 //! A request that has to wait is handled a second time when it goes on. So nothing here may depend on being the first.
 
 use crate::credential::Credential;
-use crate::decision::{Principal, UsedKey, Verdict, decide};
-use crate::headers::{HeaderBlock, is_owned};
+use crate::decision::{UsedKey, Verdict, decide};
+use crate::headers::HeaderBlock;
 use crate::host::{Host, HostFault};
+use crate::identity::connection::{self, CONNECTION};
+use crate::identity::{Facts, Identity, Who};
 use crate::settings::Settings;
 use crate::table::Table;
 use keyplane_contract::code::Reason;
-use keyplane_contract::header;
 
 /// What became of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,12 +25,6 @@ pub struct Outcome {
     pub key: Option<UsedKey>,
 }
 
-impl Outcome {
-    const fn of(reason: Reason) -> Self {
-        Self { reason, key: None }
-    }
-}
-
 /// What a request says of itself.
 struct Request<'h> {
     credential: Credential<'h>,
@@ -37,14 +32,25 @@ struct Request<'h> {
 
 impl<'h> Request<'h> {
     /// Walks the headers, and removes those that only Keyplane may set. A block that contradicts itself is a fault.
-    fn read(block: &'h [u8], host: &impl Host) -> Result<Self, HostFault> {
+    fn read(block: &'h [u8], identity: &Identity, host: &impl Host) -> Result<Self, HostFault> {
         let mut headers = HeaderBlock::parse(block).ok_or(HostFault)?;
         let mut request = Self { credential: Credential::Missing };
+        let all = headers.clone();
+        let mut names_headers = false;
         for (name, value) in headers.by_ref() {
-            if is_owned(name) {
+            if identity.owns(name) {
                 host.remove_header(name)?;
             } else {
+                names_headers |= connection::is(name);
                 request.credential = request.credential.with_header(name, value);
+            }
+        }
+        if names_headers {
+            let values = all.filter(|(name, _)| connection::is(name)).map(|(_, value)| value);
+            match identity.connection(values) {
+                connection::Edit::Keep => {}
+                connection::Edit::Replace(value) => host.replace_header(CONNECTION, &value)?,
+                connection::Edit::Remove => host.remove_header(CONNECTION)?,
             }
         }
         if headers.is_at_end() { Ok(request) } else { Err(HostFault) }
@@ -54,15 +60,49 @@ impl<'h> Request<'h> {
 /// Decides the request with these headers and changes them. Answers nothing and lets nothing go on: that is the caller's.
 /// `table` is `None` while no complete one is there.
 pub fn handle(block: &[u8], settings: &Settings, table: Option<&Table>, host: &impl Host) -> Outcome {
-    let Ok(request) = Request::read(block, host) else { return Outcome::of(Reason::Fault) };
-    match decide(&request.credential, table, host) {
-        Verdict::Refuse { reason, key } => Outcome { reason, key },
-        Verdict::Allow(principal) => {
-            let passed_on = strip(&request.credential, settings, host).and_then(|()| identify(&principal, host));
-            let reason = if passed_on.is_ok() { Reason::Allowed } else { Reason::Fault };
-            Outcome { reason, key: Some(principal.used_key()) }
-        }
+    let request = Request::read(block, &settings.identity, host);
+    let verdict = match &request {
+        Ok(request) => decide(&request.credential, table, host),
+        Err(HostFault) => Verdict::Refuse { reason: Reason::Fault, key: None },
+    };
+    let mut facts = Facts { revision: table.map(|table| table.revision), ..facts(&verdict) };
+    if let (Ok(request), Verdict::Allow(_)) = (&request, &verdict)
+        && pass_on(request, &facts, settings, host).is_err()
+    {
+        facts.reason = Reason::Fault;
     }
+    // Nobody but a log looks at the filter state of a request that is refused already.
+    if note(&facts, settings, host).is_err() && facts.reason.is_allowed() {
+        facts.reason = Reason::Fault;
+        let _ = note(&facts, settings, host);
+    }
+    Outcome { reason: facts.reason, key: verdict.used_key() }
+}
+
+/// What can be told of a request.
+fn facts<'t>(verdict: &Verdict<'t>) -> Facts<'t> {
+    match verdict {
+        Verdict::Refuse { reason, key } => Facts { key: key.map(|key| key.id), ..Facts::of(*reason) },
+        Verdict::Allow(principal) => Facts {
+            key: Some(principal.key),
+            account: Some(Who::Id(principal.account)),
+            project: principal.project,
+            environment: Some(principal.environment),
+            user: principal.user.map(Who::Id),
+            scopes: principal.scopes,
+            ..Facts::of(Reason::Allowed)
+        },
+    }
+}
+
+/// Makes the headers of a request that passes what the upstream shall see. Forged ones are gone by now, so each name has exactly one value.
+fn pass_on(request: &Request<'_>, facts: &Facts<'_>, settings: &Settings, host: &impl Host) -> Result<(), HostFault> {
+    strip(&request.credential, settings, host)?;
+    settings.identity.headers(facts, |name, value| host.add_header(name, value))
+}
+
+fn note(facts: &Facts<'_>, settings: &Settings, host: &impl Host) -> Result<(), HostFault> {
+    settings.identity.state(facts, |name, value| host.set_filter_state(name, value))
 }
 
 /// Removes the credential, so that the upstream cannot leak it.
@@ -73,28 +113,13 @@ fn strip(credential: &Credential<'_>, settings: &Settings, host: &impl Host) -> 
     }
 }
 
-/// Adds the identity headers. Forged ones are gone by now, so each name has exactly one value.
-fn identify(principal: &Principal<'_>, host: &impl Host) -> Result<(), HostFault> {
-    let add = |name: &str, value: &[u8]| host.add_header(name.as_bytes(), value);
-    add(header::KEY_ID, &principal.key.to_text())?;
-    add(header::ACCOUNT, &principal.account.to_text())?;
-    if let Some(project) = principal.project {
-        add(header::PROJECT, &project.to_text())?;
-    }
-    if let Some(user) = principal.user {
-        add(header::USER, &user.to_text())?;
-    }
-    add(header::ENVIRONMENT, principal.environment.name().as_bytes())?;
-    if !principal.scopes.is_empty() {
-        add(header::SCOPES, principal.scopes.as_bytes())?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::host::fake::FakeHost;
+    use keyplane_contract::digest::Digest;
+    use keyplane_contract::id::Id;
+    use keyplane_contract::sync::{Account, Environment, Key, KeyState, Project, Record};
 
     fn settings() -> Settings {
         Settings::parse(br#"{"control_plane": {"cluster": "keyplane"}}"#).unwrap()
@@ -109,7 +134,7 @@ mod tests {
             ("x-keyplane-account", b"again"),
         ]);
         let outcome = handle(&host.block(), &settings(), None, &host);
-        assert_eq!(outcome, Outcome::of(Reason::Missing));
+        assert_eq!(outcome.reason, Reason::Missing);
         assert_eq!(host.headers.borrow().len(), 1);
     }
 
@@ -118,7 +143,7 @@ mod tests {
         let host = FakeHost::with_headers(&[(":path", b"/"), ("x-api-key", b"abc")]);
         let block = host.block();
         for end in 1..block.len() {
-            assert_eq!(handle(&block[..end], &settings(), None, &host), Outcome::of(Reason::Fault), "{end}");
+            assert_eq!(handle(&block[..end], &settings(), None, &host).reason, Reason::Fault, "{end}");
         }
     }
 
@@ -126,6 +151,88 @@ mod tests {
     fn a_header_that_cannot_be_removed_is_a_fault() {
         let host = FakeHost::with_headers(&[("x-keyplane-account", b"forged")]);
         host.changes_left.set(Some(0));
-        assert_eq!(handle(&host.block(), &settings(), None, &host), Outcome::of(Reason::Fault));
+        assert_eq!(handle(&host.block(), &settings(), None, &host).reason, Reason::Fault);
+    }
+
+    fn table() -> Table {
+        let mut table = Table::new(Id([9; 16]), 3);
+        table.revision = 12;
+        let key = Key {
+            revision: 4,
+            digest: Digest::of(b"secret"),
+            id: Id([1; 16]),
+            project: 1,
+            user: 0,
+            policy: 0,
+            expires_at: 0,
+            environment: Environment::Live,
+            state: KeyState::Active,
+            flags: 0,
+        };
+        let revoked = Key { digest: Digest::of(b"revoked"), id: Id([5; 16]), state: KeyState::Revoked, ..key };
+        let rows = [
+            Record::Account(Account { revision: 1, id: Id([2; 16]), no: 1, suspended: false }),
+            Record::Project(Project { revision: 2, id: Id([3; 16]), no: 1, account: 1 }),
+            Record::Key(key),
+            Record::Key(revoked),
+        ];
+        assert!(rows.iter().all(|row| table.apply(row)));
+        table
+    }
+
+    fn telling() -> Settings {
+        let json = r#"{"control_plane": {"cluster": "keyplane"}, "identity": {
+            "headers": {"account": "x-tenant"}, "filter_state": ["key_id", "reason", "account", "revision"]
+        }}"#;
+        Settings::parse(json.as_bytes()).unwrap()
+    }
+
+    fn noted(host: &FakeHost) -> Vec<(String, String)> {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        host.filter_state.borrow().iter().map(|(name, value)| (text(name), text(value))).collect()
+    }
+
+    fn id(byte: u8) -> String {
+        Id([byte; 16]).to_string()
+    }
+
+    #[test]
+    fn who_calls_is_told_to_upstream_and_log() {
+        let host = FakeHost::with_headers(&[
+            ("x-api-key", b"secret"),
+            ("X_Tenant", b"forged"),
+            ("connection", b"Upgrade, x-tenant"),
+            ("connection", b"x-other,x_keyplane_key_id"),
+        ]);
+        assert_eq!(handle(&host.block(), &telling(), Some(&table()), &host).reason, Reason::Allowed);
+        assert_eq!(host.values("x-tenant"), [id(2)]);
+        assert_eq!(host.values("X_Tenant"), [""; 0]);
+        assert_eq!(host.values("x-keyplane-key-id"), [id(1)]);
+        assert_eq!(host.values("connection"), ["Upgrade, x-other"]);
+        let expected =
+            [("account", id(2)), ("key_id", id(1)), ("reason", "allowed".to_owned()), ("revision", "12".to_owned())];
+        assert_eq!(noted(&host), expected.map(|(name, value)| (format!("keyplane.{name}"), value)));
+    }
+
+    #[test]
+    fn a_log_learns_whose_key_was_refused_and_the_upstream_nothing() {
+        let host = FakeHost::with_headers(&[("x-api-key", b"revoked"), ("connection", b"x-tenant")]);
+        assert_eq!(handle(&host.block(), &telling(), Some(&table()), &host).reason, Reason::Revoked);
+        let expected = [("key_id", id(5)), ("reason", "revoked".to_owned()), ("revision", "12".to_owned())];
+        assert_eq!(noted(&host), expected.map(|(name, value)| (format!("keyplane.{name}"), value)));
+        assert_eq!(host.headers.borrow().len(), 1, "only its own credential is left");
+    }
+
+    #[test]
+    fn a_change_that_fails_lets_nothing_pass() {
+        let headers: &[(&str, &[u8])] =
+            &[("x-api-key", b"secret"), ("x-keyplane-user", b"forged"), ("connection", b"Upgrade, x-tenant")];
+        // Two removals and a replacement, four headers, four pieces of filter state.
+        for changes in 0..12 {
+            let host = FakeHost::with_headers(headers);
+            host.changes_left.set(Some(changes));
+            let reason = handle(&host.block(), &telling(), Some(&table()), &host).reason;
+            assert_eq!(reason, if changes < 11 { Reason::Fault } else { Reason::Allowed }, "{changes}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Everything that is made once from the plugin configuration, so that a request only picks and compares.
 
 use crate::config::{Config, ConfigError, ControlPlane, Hold};
+use crate::identity::Identity;
 use crate::refusal::Answers;
 
 /// A configuration, compiled.
@@ -14,6 +15,8 @@ pub struct Settings {
     pub forward_credential: bool,
     /// What refused callers get.
     pub answers: Answers,
+    /// How the upstream, access logs and later filters learn who calls.
+    pub identity: Identity,
 }
 
 impl Settings {
@@ -23,10 +26,9 @@ impl Settings {
     }
 
     /// Compiles a configuration. What only shows when its parts are put together is refused here.
-    // Rules and names will have more to refuse than fields that are wrong by themselves.
-    #[allow(clippy::unnecessary_wraps)]
     pub fn compile(config: Config) -> Result<Self, ConfigError> {
-        let Config { control_plane, hold, forward_credential, answers } = config;
-        Ok(Self { control_plane, hold, forward_credential, answers: Answers::new(&answers) })
+        let Config { control_plane, hold, forward_credential, answers, identity } = config;
+        let identity = identity.compile()?;
+        Ok(Self { control_plane, hold, forward_credential, answers: Answers::new(&answers), identity })
     }
 }

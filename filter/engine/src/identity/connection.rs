@@ -6,6 +6,15 @@
 
 use super::owned::Owned;
 
+/// The header's name as hosts carry it.
+pub const CONNECTION: &[u8] = b"connection";
+
+/// Whether a header is `Connection`.
+#[must_use]
+pub const fn is(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(CONNECTION)
+}
+
 /// What a `Connection` header has to become.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Edit {

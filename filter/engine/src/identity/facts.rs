@@ -123,6 +123,26 @@ pub struct Facts<'a> {
 }
 
 impl Facts<'_> {
+    /// A request of which only the outcome is known.
+    #[must_use]
+    pub const fn of(reason: Reason) -> Self {
+        Self {
+            key: None,
+            account: None,
+            project: None,
+            environment: None,
+            user: None,
+            scopes: "",
+            account_name: "",
+            account_external_id: "",
+            metadata: &[],
+            rule: "",
+            reason,
+            revision: None,
+            table_age: None,
+        }
+    }
+
     /// Hands the field's value, made safe for a header, to `tell`; `None` when there is nothing to tell.
     pub(super) fn tell<T>(&self, field: Field, tell: impl FnOnce(&[u8]) -> T) -> Option<T> {
         let value: Cow<'_, [u8]> = match field {

@@ -88,17 +88,13 @@ fn kongs_names_tell_what_kong_tells() {
     ];
     assert_eq!(told(&kong, &facts()).0, expected);
     for reason in [Reason::Public, Reason::Preflight] {
-        assert_eq!(told(&kong, &nobody(reason)).0, ["x-anonymous-consumer: true"]);
+        assert_eq!(told(&kong, &Facts::of(reason)).0, ["x-anonymous-consumer: true"]);
     }
     // What an upstream behind Kong trusts is not a caller's to say, set here or not.
     for forged in ["x-consumer-groups", "X_Consumer_ID", "x-credential-username", "x-authenticated-groups"] {
         assert!(kong.owns(forged.as_bytes()), "{forged}");
     }
     assert!(kong.owns(b"x-keyplane-account"), "whatever the names");
-}
-
-fn nobody(reason: Reason) -> Facts<'static> {
-    Facts { reason, ..NOBODY }
 }
 
 #[test]
@@ -141,9 +137,9 @@ fn filter_state_tells_every_outcome() {
         "keyplane.table_age: 31".to_owned(),
     ];
     assert_eq!(told(&identity, &facts()).1, expected);
-    assert_eq!(told(&identity, &nobody(Reason::Missing)).1, ["keyplane.reason: missing"]);
+    assert_eq!(told(&identity, &Facts::of(Reason::Missing)).1, ["keyplane.reason: missing"]);
     let public = ["keyplane.reason: public", "keyplane.anonymous: true"];
-    assert_eq!(told(&identity, &nobody(Reason::Public)).1, public);
+    assert_eq!(told(&identity, &Facts::of(Reason::Public)).1, public);
 }
 
 #[test]
@@ -227,28 +223,13 @@ fn every_field_can_be_named() {
         let json =
             format!(r#"{{"preset": "none", "headers": {{"{0}": "x-f"}}, "filter_state": ["{0}"]}}"#, field.name());
         let known = Facts { user: Some(Who::Text("u")), ..facts() };
+        let public = Facts::of(Reason::Public);
         let (headers, state) =
-            told(&compiled(&json).unwrap(), if field == Field::Anonymous { &NOBODY } else { &known });
+            told(&compiled(&json).unwrap(), if field == Field::Anonymous { &public } else { &known });
         assert_eq!((headers.len(), state.len()), (1, 1), "{field:?}");
     }
     assert_eq!(Preset::default(), Preset::Keyplane);
 }
-
-const NOBODY: Facts<'static> = Facts {
-    key: None,
-    account: None,
-    project: None,
-    environment: None,
-    user: None,
-    scopes: "",
-    account_name: "",
-    account_external_id: "",
-    metadata: &[],
-    rule: "",
-    reason: Reason::Public,
-    revision: None,
-    table_age: None,
-};
 
 proptest! {
     #[test]
