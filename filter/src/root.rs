@@ -272,7 +272,7 @@ impl Root {
                 self.release(|_| true);
                 self.poll();
             }
-            Progress::Partial => self.poll(),
+            Progress::Partial | Progress::Dropped => self.poll(),
             Progress::Failed(fault) => {
                 self.metrics.sync_fault(fault);
                 // Once for each kind of fault in a row: a control plane that is down for hours must not fill the log.

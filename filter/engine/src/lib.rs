@@ -20,6 +20,7 @@
 //! * [`staleness`]: how old the table may become
 //! * [`sync`]: the state machine that keeps the table up to date
 //! * [`usage`]: counting uses and sending them in batches
+//! * [`waiting`]: requests that wait for a table or for their key
 //! * [`sources`]: where the keys that are being replaced are used from
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
@@ -41,3 +42,4 @@ pub mod staleness;
 pub mod sync;
 pub mod table;
 pub mod usage;
+pub mod waiting;

@@ -80,6 +80,12 @@ impl Age {
         *self = Self { fresh_at: Some(now), seen: now };
     }
 
+    /// When the table was fresh, by the host's clock as it is set now.
+    #[must_use]
+    pub const fn fresh_at(&self) -> Option<u64> {
+        self.fresh_at
+    }
+
     /// The age as of the last observation, in milliseconds; `None` while there is no table.
     #[must_use]
     pub fn milliseconds(&self) -> Option<u64> {

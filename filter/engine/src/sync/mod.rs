@@ -6,14 +6,20 @@
 //! * A snapshot is built beside the serving table and replaces it only when it is complete: the last page says how many keys there are.
 //! * Whatever goes wrong, the old table serves on, the fault is counted, and the next attempt comes after a growing pause.
 //! * A history that goes backwards under the same epoch, or a table that shrinks suddenly, is refused.
+//! * A request may ask whether its key is there by now ([`Sync::expect`]): a probe then runs beside the long poll, within bounds. Whichever of the
+//!   two comes second finds its page overtaken; that is no fault.
 
 mod fault;
+mod probe;
 
 pub use fault::SyncFault;
+pub use probe::{LEAST_PAUSE_MILLISECONDS, MOST_PAUSE_MILLISECONDS, Ticket};
 
 use crate::config::{ControlPlane, MAX_RETRY_MILLISECONDS};
+use crate::staleness::Age;
 use crate::table::Table;
 use keyplane_contract::sync::{Page, PageHeader};
+use probe::{InFlight, Probe};
 use std::fmt::Write as _;
 
 /// A new table with less than half the keys of the old is refused, unless the control plane vouches for it ...
@@ -24,6 +30,8 @@ const SHRINK_FROM: usize = 100;
 const FIRST_POLL_MILLISECONDS: u64 = 50;
 /// What a callout may take beyond the wait that was asked for.
 const CALLOUT_GRACE_MILLISECONDS: u64 = 5_000;
+/// The longest pause of all, failed polls and empty pages together. A longer one is one of a clock that was set back.
+const LONGEST_PAUSE_MILLISECONDS: u64 = 60_000;
 /// An empty page that comes back sooner than this was not held open; the next poll waits, so that no hot loop arises.
 const HOT_LOOP_MILLISECONDS: u64 = 100;
 
@@ -54,6 +62,8 @@ pub enum Progress {
     Partial,
     /// The table is at the control plane's revision. Requests that wait for a table can be decided.
     Complete,
+    /// The page is of no use, which is no fault: the other call was faster, or the history is a new one, which the next poll loads.
+    Dropped,
     /// Nothing changed; the table serves on as it was.
     Failed(SyncFault),
 }
@@ -63,10 +73,16 @@ enum Phase {
     Idle {
         due_at: u64,
     },
-    /// `held_until`: an answer without news that comes sooner was not held open, although it was asked for.
     InFlight {
+        /// Its place in the order of calls.
+        number: u64,
+        /// The revision that it asked after.
+        after: u64,
+        /// An answer without news that comes sooner was not held open, although it was asked for.
         held_until: u64,
         deadline: u64,
+        /// A probe has moved the table on since.
+        overtaken: bool,
     },
 }
 
@@ -81,7 +97,12 @@ pub struct Sync {
     start_over: bool,
     phase: Phase,
     failures: u32,
-    fresh_at: Option<u64>,
+    age: Age,
+    /// Calls that were started, polls and probes together.
+    started: u64,
+    /// The newest of them that said what there was to say: it left the table at the control plane's revision, or it was a probe that failed.
+    settled: u64,
+    probe: Probe,
 }
 
 impl Sync {
@@ -97,7 +118,10 @@ impl Sync {
             start_over: false,
             phase: Phase::Idle { due_at: now + (random >> 32) % FIRST_POLL_MILLISECONDS },
             failures: 0,
-            fresh_at: None,
+            age: Age::default(),
+            started: 0,
+            settled: 0,
+            probe: Probe::new(),
         }
     }
 
@@ -110,13 +134,24 @@ impl Sync {
     /// When the table was last known to be at the control plane's revision.
     #[must_use]
     pub const fn fresh_at(&self) -> Option<u64> {
-        self.fresh_at
+        self.age.fresh_at()
+    }
+
+    /// How old the table is: the time since it was last known to be at the control plane's revision.
+    #[must_use]
+    pub const fn age(&self) -> &Age {
+        &self.age
+    }
+
+    /// Time has passed.
+    pub fn observe(&mut self, now: u64) {
+        self.age.observe(now);
     }
 
     /// The poll to start now, if one is due. The caller starts it and then tells [`Sync::answered`], also when it could not be started.
     pub fn poll_due(&mut self, now: u64, random: u64) -> Option<Poll> {
         match self.phase {
-            Phase::Idle { due_at } if now < due_at => return None,
+            Phase::Idle { due_at } if now < due_at && due_at - now <= LONGEST_PAUSE_MILLISECONDS => return None,
             Phase::InFlight { deadline, .. } if now < deadline => return None,
             Phase::Idle { .. } => {}
             Phase::InFlight { .. } => {
@@ -125,20 +160,16 @@ impl Sync {
                 return None;
             }
         }
-        let mut path = String::from("/sync/v1/changes?after=");
-        let wait = if let Some(table) = self.position() {
-            let _ = write!(path, "{}&epoch={}", table.revision, table.epoch);
-            if self.loading.is_some() { 0 } else { self.wait_seconds }
-        } else {
-            path.push('0');
-            0
-        };
-        let _ = write!(path, "&wait={wait}");
+        let position = self.position();
+        let after = position.map_or(0, |table| table.revision);
+        let wait = if position.is_none() || self.loading.is_some() { 0 } else { self.wait_seconds };
+        let path = path(position, wait);
         let timeout_milliseconds = u64::from(wait) * 1_000 + CALLOUT_GRACE_MILLISECONDS;
         // The host ends the call at its timeout; a little later it counts as lost.
         let deadline = now + timeout_milliseconds + CALLOUT_GRACE_MILLISECONDS;
         let held_until = if wait == 0 { now } else { now + HOT_LOOP_MILLISECONDS };
-        self.phase = Phase::InFlight { held_until, deadline };
+        self.started += 1;
+        self.phase = Phase::InFlight { number: self.started, after, held_until, deadline, overtaken: false };
         Some(Poll { path, timeout_milliseconds })
     }
 
@@ -149,32 +180,141 @@ impl Sync {
 
     /// Takes the answer to the poll in flight. An answer nobody waits for is ignored as [`SyncFault::Unexpected`].
     pub fn answered(&mut self, now: u64, random: u64, answer: PollAnswer<'_>) -> Progress {
-        let Phase::InFlight { held_until, .. } = self.phase else { return Progress::Failed(SyncFault::Unexpected) };
-        let page = match answer {
-            PollAnswer::Page(bytes) => Page::decode(bytes).and_then(|page| page.verify().map(|()| page)),
-            PollAnswer::Status(401 | 403) => return self.fail(now, random, SyncFault::Unauthorized),
-            // 502 to 504 is what a proxy answers itself when it cannot reach the control plane.
-            PollAnswer::Unreachable | PollAnswer::Status(502..=504) => {
-                return self.fail(now, random, SyncFault::Unreachable);
-            }
-            PollAnswer::Status(_) => return self.fail(now, random, SyncFault::Status),
+        let Phase::InFlight { number, after, held_until, overtaken, .. } = self.phase else {
+            return Progress::Failed(SyncFault::Unexpected);
         };
-        let Ok(page) = page else { return self.fail(now, random, SyncFault::Page) };
+        let page = match page_of(answer) {
+            Ok(page) => page,
+            Err(fault) => return self.fail(now, random, fault),
+        };
+        let of_this_history = self.serving.as_ref().is_some_and(|table| table.epoch == page.header.epoch);
+        if overtaken && of_this_history && page.header.after == after {
+            self.failures = 0;
+            self.phase = Phase::Idle { due_at: now };
+            return Progress::Dropped;
+        }
         match self.take(&page) {
             Ok(()) => {
                 self.failures = 0;
                 let held_open = page.header.after != page.header.until || now >= held_until;
                 let pause = if held_open { 0 } else { self.retry_milliseconds };
                 self.phase = Phase::Idle { due_at: now + pause };
-                if page.header.last {
-                    self.fresh_at = Some(now);
-                    Progress::Complete
-                } else {
-                    Progress::Partial
-                }
+                if page.header.last { self.complete(now, number) } else { Progress::Partial }
             }
             Err(fault) => self.fail(now, random, fault),
         }
+    }
+
+    /// The table is where the control plane was when it answered this call.
+    fn complete(&mut self, now: u64, number: u64) -> Progress {
+        self.age.refresh(now);
+        self.settled = self.settled.max(number);
+        Progress::Complete
+    }
+
+    /// When something comes now, in the order of calls to the control plane.
+    #[must_use]
+    pub const fn ticket(&self) -> Ticket {
+        Ticket(self.started)
+    }
+
+    /// Whether the control plane was asked after the ticket was taken, and nothing more is to be expected.
+    #[must_use]
+    pub const fn is_settled(&self, ticket: Ticket) -> bool {
+        self.settled > ticket.0
+    }
+
+    /// A request presents a key that the table does not know and would wait for the next word of the control plane's. `None`: there is
+    /// nothing to wait for, because there is no table, or because the control plane does not answer and was asked just now.
+    pub fn expect(&mut self, now: u64) -> Option<Ticket> {
+        self.serving.as_ref()?;
+        if self.failures > 0 && !(self.probe.may_start(now) && self.is_at_rest()) {
+            return None;
+        }
+        let ticket = self.ticket();
+        self.probe.wanted = Some(ticket);
+        Some(ticket)
+    }
+
+    /// A request that waited has got its key: the next one need not wait long.
+    pub fn reward_probe(&mut self, now: u64) {
+        self.probe.reward(now);
+    }
+
+    /// Whether the serving table is what the next poll goes on from, and not one that is being loaded.
+    const fn is_at_rest(&self) -> bool {
+        self.loading.is_none() && !self.start_over
+    }
+
+    /// The probe to start now, if one is due: a poll beside the one that waits. The caller starts it and then tells [`Sync::probed`], also when
+    /// it could not be started.
+    pub fn probe_due(&mut self, now: u64) -> Option<Poll> {
+        if let Some(lost) = self.probe.in_flight.take_if(|probe| probe.deadline <= now) {
+            self.settled = self.settled.max(lost.number);
+        }
+        if self.probe.wanted.is_some_and(|ticket| self.is_settled(ticket)) {
+            self.probe.wanted = None;
+        }
+        if self.probe.wanted.is_none() || !self.probe.may_start(now) || !self.is_at_rest() {
+            return None;
+        }
+        let table = self.serving.as_ref()?;
+        let path = path(Some(table), 0);
+        self.started += 1;
+        let deadline = now + probe::TIMEOUT_MILLISECONDS + CALLOUT_GRACE_MILLISECONDS;
+        self.probe.start(now, InFlight { number: self.started, after: table.revision, deadline });
+        Some(Poll { path, timeout_milliseconds: probe::TIMEOUT_MILLISECONDS })
+    }
+
+    /// Takes the answer to the probe in flight. A fault leaves the long poll alone.
+    pub fn probed(&mut self, now: u64, answer: PollAnswer<'_>) -> Progress {
+        let Some(InFlight { number, after, .. }) = self.probe.in_flight.take() else {
+            return Progress::Failed(SyncFault::Unexpected);
+        };
+        let taken = page_of(answer).and_then(|page| self.take_probe(after, &page));
+        if let Ok(Progress::Partial | Progress::Complete) = taken {
+            // The control plane is there: no need to wait until the long poll tries again.
+            if self.failures > 0 && matches!(self.phase, Phase::Idle { .. }) {
+                self.phase = Phase::Idle { due_at: now };
+            }
+            self.failures = 0;
+        }
+        match taken {
+            Ok(Progress::Complete) => self.complete(now, number),
+            Ok(progress) => {
+                if progress == Progress::Partial {
+                    self.probe.go_on(now);
+                }
+                progress
+            }
+            Err(fault) => {
+                self.settled = self.settled.max(number);
+                Progress::Failed(fault)
+            }
+        }
+    }
+
+    /// Applies the page of a probe that asked after this revision, if it is of this history. A new history is the long poll's to load.
+    fn take_probe(&mut self, asked_after: u64, page: &Page<'_>) -> Result<Progress, SyncFault> {
+        let header = &page.header;
+        let at_rest = self.is_at_rest();
+        let Some(table) = self.serving.as_mut().filter(|table| at_rest && table.epoch == header.epoch) else {
+            return Ok(Progress::Dropped);
+        };
+        if header.after != asked_after {
+            return Ok(Progress::Dropped);
+        }
+        if header.after == table.revision {
+            self.follow(page)?;
+            if header.until > header.after
+                && let Phase::InFlight { overtaken, .. } = &mut self.phase
+            {
+                *overtaken = true;
+            }
+            return Ok(if header.last { Progress::Complete } else { Progress::Partial });
+        }
+        // The long poll was faster. It may have brought all that there was.
+        Ok(if header.head <= table.revision { Progress::Complete } else { Progress::Dropped })
     }
 
     /// Applies a verified page to the table it follows on, or begins a new table.
@@ -187,15 +327,8 @@ impl Sync {
             return self.finish_loading(table, header);
         }
         self.loading = None;
-        if !self.start_over
-            && let Some(table) = self.serving.as_mut().filter(|table| follows(table))
-        {
-            fill(table, page)?;
-            if header.last && !is_proven(table, header) {
-                self.start_over = true;
-                return Err(SyncFault::Count);
-            }
-            return Ok(());
+        if !self.start_over && self.serving.as_ref().is_some_and(follows) {
+            return self.follow(page);
         }
         if header.after != 0 {
             self.start_over = true;
@@ -210,6 +343,17 @@ impl Sync {
         let mut table = Table::new(header.epoch, self.seed);
         fill(&mut table, page)?;
         self.finish_loading(table, header)
+    }
+
+    /// Applies a page that follows on the serving table.
+    fn follow(&mut self, page: &Page<'_>) -> Result<(), SyncFault> {
+        let Some(table) = &mut self.serving else { return Err(SyncFault::Gap) };
+        fill(table, page)?;
+        if page.header.last && !is_proven(table, &page.header) {
+            self.start_over = true;
+            return Err(SyncFault::Count);
+        }
+        Ok(())
     }
 
     /// Keeps a table that is still growing; puts a complete one in service.
@@ -237,6 +381,31 @@ impl Sync {
         self.phase = Phase::Idle { due_at: now + pause - random % (pause / 2 + 1) };
         Progress::Failed(fault)
     }
+}
+
+/// Path and query of a poll after this table.
+fn path(position: Option<&Table>, wait: u32) -> String {
+    let mut path = String::from("/sync/v1/changes?after=");
+    match position {
+        Some(table) => {
+            let _ = write!(path, "{}&epoch={}", table.revision, table.epoch);
+        }
+        None => path.push('0'),
+    }
+    let _ = write!(path, "&wait={wait}");
+    path
+}
+
+/// The page of an answer, read whole.
+fn page_of(answer: PollAnswer<'_>) -> Result<Page<'_>, SyncFault> {
+    let page = match answer {
+        PollAnswer::Page(bytes) => Page::decode(bytes).and_then(|page| page.verify().map(|()| page)),
+        PollAnswer::Status(401 | 403) => return Err(SyncFault::Unauthorized),
+        // 502 to 504 is what a proxy answers itself when it cannot reach the control plane.
+        PollAnswer::Unreachable | PollAnswer::Status(502..=504) => return Err(SyncFault::Unreachable),
+        PollAnswer::Status(_) => return Err(SyncFault::Status),
+    };
+    page.map_err(|_| SyncFault::Page)
 }
 
 /// Applies all records, then moves the revision. A key without room is a fault, but the rest of the page is still applied:

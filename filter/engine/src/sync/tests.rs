@@ -1,5 +1,7 @@
 //! The promises of sync, page by page.
 
+mod probing;
+
 use super::*;
 use keyplane_contract::digest::Digest;
 use keyplane_contract::id::Id;
