@@ -21,6 +21,8 @@
 //! * [`sync`]: the state machine that keeps the table up to date
 //! * [`usage`]: counting uses and sending them in batches
 //! * [`waiting`]: requests that wait for a table or for their key
+//! * [`preflight`]: telling a CORS preflight from any other request
+//! * [`rules`]: what a request to a host, with a path and a method, needs
 //! * [`sources`]: where the keys that are being replaced are used from
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
@@ -34,8 +36,10 @@ pub mod guessing;
 pub mod headers;
 pub mod host;
 pub mod identity;
+pub mod preflight;
 pub mod refusal;
 pub mod request;
+pub mod rules;
 pub mod settings;
 pub mod sources;
 pub mod staleness;
