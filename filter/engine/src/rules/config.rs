@@ -2,6 +2,7 @@
 //!
 //! No field takes `null`: what a template left empty must not become "any".
 
+use crate::staleness::WhenStale;
 use keyplane_contract::sync::Environment;
 use serde::{Deserialize, Deserializer};
 
@@ -67,16 +68,6 @@ pub enum Accept {
     Jwt,
     /// Both.
     Either,
-}
-
-/// What happens to a request while the table is too old.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WhenStale {
-    /// It is refused.
-    Deny,
-    /// It is decided with what is known.
-    Serve,
 }
 
 /// An environment by its name.

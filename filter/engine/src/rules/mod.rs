@@ -15,10 +15,11 @@ pub mod scopes;
 mod tests;
 pub mod tree;
 
-pub use config::{Accept, Access, RuleConfig, WhenStale};
+pub use config::{Accept, Access, RuleConfig};
 pub use path::{NotAccepted, Paths};
 pub use scopes::NeededScopes;
 
+use crate::staleness::WhenStale;
 use hosts::Hosts;
 use keyplane_contract::sync::Environment;
 use tree::{Sought, Tree};
