@@ -8,8 +8,8 @@ use keyplane_contract::digest::Digest;
 use keyplane_contract::id::Id;
 use keyplane_contract::key::{self, KeyParts, Prefix};
 use keyplane_contract::sync::{
-    Account, Environment, Gone, Key, KeyState, Page, PageWriter, Policy, Project, Record, SourceUsage, SourcesRecord,
-    SyncError, UsageBatch, UsageRecord, UsageWriter, User,
+    Account, Environment, Gone, Key, KeyState, Metadata, Page, PageWriter, Policy, Project, Record, SourceUsage,
+    SourcesRecord, SyncError, UsageBatch, UsageRecord, UsageWriter, User,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -52,10 +52,23 @@ fn records() -> Vec<Record<'static>> {
         flags: Key::REPORT_SOURCES,
     };
     vec![
-        Record::Account(Account { revision: 1, id: Id([0xac; 16]), no: 2, suspended: true }),
+        Record::Account(Account {
+            revision: 1,
+            id: Id([0xac; 16]),
+            no: 2,
+            suspended: true,
+            name: "Ac\u{fc}me",
+            external_id: "org_1",
+        }),
         Record::Project(Project { revision: 2, id: Id([0xb0; 16]), no: 7, account: 2 }),
         Record::User(User { revision: 3, id: Id([0xc0; 16]), no: 9, account: 2 }),
-        Record::Policy(Policy { revision: 4, no: 3, scopes: "jobs:read jobs:write", networks: &[0x11; 34] }),
+        Record::Policy(Policy {
+            revision: 4,
+            no: 3,
+            scopes: "jobs:read jobs:write",
+            networks: &[0x11; 34],
+            metadata: Metadata::from_bytes(b"\x04plan\x03\x00pro\x04tier\x01\x003"),
+        }),
         Record::Key(key),
         Record::Key(Key {
             revision: 6,
@@ -68,6 +81,16 @@ fn records() -> Vec<Record<'static>> {
         }),
         Record::Gone(Gone { revision: 8, digest: Digest::of(b"uk_live_old") }),
     ]
+}
+
+/// The same as the first writers of version 1 told it, without the fields that came later.
+fn first_records() -> Vec<Record<'static>> {
+    let without_later = |record| match record {
+        Record::Account(account) => Record::Account(Account { name: "", external_id: "", ..account }),
+        Record::Policy(policy) => Record::Policy(Policy { metadata: Metadata::NONE, ..policy }),
+        other => other,
+    };
+    records().into_iter().map(without_later).collect()
 }
 
 fn writer(records: &[Record<'_>]) -> PageWriter {
@@ -98,6 +121,17 @@ fn pages_are_written_and_read_as_ever() {
     let bytes = unhex(kept["empty"].as_str().unwrap());
     let page = Page::decode(&bytes).unwrap();
     assert!(page.header.last && page.header.after == 9 && page.records().count() == 0);
+}
+
+/// `pages_first.json` is never written again.
+#[test]
+fn pages_of_the_first_writers_are_read_as_ever() {
+    let kept: Value = serde_json::from_str(include_str!("../vectors/pages_first.json")).unwrap();
+    let bytes = unhex(kept["last"].as_str().unwrap());
+    let page = Page::decode(&bytes).unwrap();
+    assert_eq!(page.records().collect::<Result<Vec<_>, _>>().unwrap(), first_records());
+    let bytes = unhex(kept["more"].as_str().unwrap());
+    assert_eq!(Page::decode(&bytes).unwrap().verify(), Ok(()));
 }
 
 #[test]
@@ -167,7 +201,7 @@ fn by_hand(header_extra: &[u8], records: &[u8], count: u32) -> Vec<u8> {
 }
 
 fn records_of_one() -> [Record<'static>; 1] {
-    [Record::Account(Account { revision: 1, id: Id([0xac; 16]), no: 2, suspended: false })]
+    [Record::Account(Account { revision: 1, id: Id([0xac; 16]), no: 2, suspended: false, name: "", external_id: "" })]
 }
 
 #[test]
@@ -187,6 +221,30 @@ fn an_old_reader_reads_a_newer_writer() {
     let restricting = [0x20, 0, 2, 0, 0xff, 0xff];
     let bytes = by_hand(&[], &[record.as_slice(), &restricting].concat(), 2);
     assert_eq!(Page::decode(&bytes).unwrap().verify(), Err(SyncError::Kind(0x20)));
+}
+
+#[test]
+fn fields_that_came_later_may_be_absent_but_not_cut_off() {
+    let verify = |record: &Record<'_>, kept: usize| {
+        let mut bytes = Vec::new();
+        record.encode(&mut bytes).unwrap();
+        bytes.truncate(4 + kept);
+        bytes[2..4].copy_from_slice(&u16::try_from(kept).unwrap().to_le_bytes());
+        Page::decode(&by_hand(&[], &bytes, 1)).unwrap().verify()
+    };
+    let records = records();
+    // Where each may end: before the name, before the external id, and after it; before the metadata, and after it.
+    for (record, ends) in [(&records[0], &[29, 37, 44][..]), (&records[3], &[70, 90])] {
+        let whole = ends[ends.len() - 1];
+        let mut bytes = Vec::new();
+        record.encode(&mut bytes).unwrap();
+        assert_eq!(bytes.len(), 4 + whole);
+        let kind = bytes[0];
+        for kept in 12..=whole {
+            let expected = if ends.contains(&kept) { Ok(()) } else { Err(SyncError::Record { kind }) };
+            assert_eq!(verify(record, kept), expected, "kind {kind} with {kept} bytes");
+        }
+    }
 }
 
 #[test]
@@ -216,6 +274,23 @@ proptest! {
         bytes.extend_from_slice(&checksum.to_le_bytes());
         let _ = UsageBatch::decode(&bytes);
         let _ = Page::decode(&bytes).and_then(|page| page.verify());
+    }
+
+    #[test]
+    fn every_account_and_policy_reads_back(
+        name in ".{0,100}", external_id in ".{0,255}", suspended: bool, no: u32, scopes in "[a-z ]{0,40}",
+        networks in proptest::collection::vec(any::<[u8; Policy::NETWORK_LEN]>(), 0..32),
+        pairs in proptest::collection::vec(("[a-z]{1,20}", ".{0,200}"), 0..16),
+    ) {
+        let metadata = Metadata::encode(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))).unwrap();
+        let metadata = Metadata::from_bytes(&metadata);
+        let networks = networks.as_flattened();
+        let rows = [
+            Record::Account(Account { revision: 1, id: EPOCH, no, suspended, name: &name, external_id: &external_id }),
+            Record::Policy(Policy { revision: 2, no, scopes: &scopes, networks, metadata }),
+        ];
+        let bytes = writer(&rows).finish_last(EPOCH, 2, 0, false);
+        prop_assert_eq!(Page::decode(&bytes).unwrap().records().collect::<Result<Vec<_>, _>>().unwrap(), rows);
     }
 
     #[test]

@@ -13,6 +13,11 @@ impl<'a> Reader<'a> {
         Self { rest: bytes }
     }
 
+    /// What is left.
+    pub(super) const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
@@ -45,7 +50,7 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
-    /// A record's payload: its length as u16, then the bytes.
+    /// Bytes behind their length as u16: a record's payload, a text.
     pub(super) fn prefixed(&mut self) -> Result<&'a [u8], SyncError> {
         let length = self.u16()?;
         self.take(usize::from(length))

@@ -13,10 +13,12 @@
 //! The checksum finds accidents. Who may speak is settled by the proxy token and TLS, not here.
 
 mod bytes;
+pub mod metadata;
 pub mod page;
 pub mod record;
 pub mod usage;
 
+pub use metadata::Metadata;
 pub use page::{Page, PageHeader, PageWriter};
 pub use record::{Account, Environment, Gone, Key, KeyState, Policy, Project, Record, User};
 pub use usage::{SourceUsage, SourcesRecord, UsageBatch, UsageRecord, UsageWriter};

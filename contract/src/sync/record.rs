@@ -6,6 +6,7 @@
 
 use super::SyncError;
 use super::bytes::Reader;
+use super::metadata::Metadata;
 use crate::digest::Digest;
 use crate::id::Id;
 
@@ -124,7 +125,7 @@ pub struct Gone {
 
 /// An account, new or changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Account {
+pub struct Account<'a> {
     /// Revision of the account's last synced change.
     pub revision: u64,
     /// The account's id.
@@ -133,6 +134,10 @@ pub struct Account {
     pub no: u32,
     /// Whether its keys are switched off together.
     pub suspended: bool,
+    /// Its name; empty when an older control plane does not tell it.
+    pub name: &'a str,
+    /// What another system calls it; empty for none.
+    pub external_id: &'a str,
 }
 
 /// A project, new or changed.
@@ -161,7 +166,7 @@ pub struct User {
     pub account: u32,
 }
 
-/// What many keys share: scopes and networks. Policies are never changed, only added: keys point to another.
+/// What many keys share: scopes, networks and chosen metadata. Policies are never changed, only added: keys point to another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Policy<'a> {
     /// Revision of its creation.
@@ -172,6 +177,8 @@ pub struct Policy<'a> {
     pub scopes: &'a str,
     /// Networks that may use the key, [`Policy::NETWORK_LEN`] bytes each; empty for all.
     pub networks: &'a [u8],
+    /// Those pairs of the keys' metadata that the operator chose to tell proxies.
+    pub metadata: Metadata<'a>,
 }
 
 impl Policy<'_> {
@@ -187,7 +194,7 @@ pub enum Record<'a> {
     /// Kind 2.
     Gone(Gone),
     /// Kind 3.
-    Account(Account),
+    Account(Account<'a>),
     /// Kind 4.
     Project(Project),
     /// Kind 5.
@@ -210,7 +217,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Appends the record to `bytes`. A policy too long for its length field (64 KiB) is an error and appends nothing.
+    /// Appends the record to `bytes`. One too long for its length field (64 KiB) is an error and appends nothing.
     pub fn encode(&self, bytes: &mut Vec<u8>) -> Result<(), SyncError> {
         let start = bytes.len();
         let kind = match self {
@@ -239,17 +246,19 @@ impl<'a> Record<'a> {
                 bytes.extend_from_slice(&account.id.0);
                 bytes.extend_from_slice(&account.no.to_le_bytes());
                 bytes.push(if account.suspended { 2 } else { 1 });
+                encode_prefixed(bytes, account.name.as_bytes());
+                encode_prefixed(bytes, account.external_id.as_bytes());
             }
             Self::Project(project) => encode_owned(bytes, project.id, project.no, project.account),
             Self::User(user) => encode_owned(bytes, user.id, user.no, user.account),
             Self::Policy(policy) => {
                 bytes.extend_from_slice(&policy.no.to_le_bytes());
-                let scopes = u16::try_from(policy.scopes.len()).unwrap_or(u16::MAX);
-                bytes.extend_from_slice(&scopes.to_le_bytes());
-                bytes.extend_from_slice(policy.scopes.as_bytes());
-                let networks = policy.networks.len() / Policy::NETWORK_LEN;
-                bytes.extend_from_slice(&u16::try_from(networks).unwrap_or(u16::MAX).to_le_bytes());
-                bytes.extend_from_slice(policy.networks);
+                encode_prefixed(bytes, policy.scopes.as_bytes());
+                let (networks, _) = policy.networks.as_chunks::<{ Policy::NETWORK_LEN }>();
+                encode_number(bytes, networks.len());
+                bytes.extend_from_slice(networks.as_flattened());
+                encode_number(bytes, policy.metadata.iter().count());
+                bytes.extend_from_slice(policy.metadata.as_bytes());
             }
         }
         let Ok(length) = u16::try_from(bytes.len() - start - 4) else {
@@ -266,7 +275,7 @@ impl<'a> Record<'a> {
         let record = match kind {
             kind::KEY => Self::Key(decode_key(payload)?),
             kind::GONE => Self::Gone(decode_gone(payload).map_err(malformed)?),
-            kind::ACCOUNT => Self::Account(decode_account(payload)?),
+            kind::ACCOUNT => Self::Account(decode_account(payload).map_err(malformed)?),
             kind::PROJECT => {
                 let (revision, id, no, account) = decode_owned(payload).map_err(malformed)?;
                 Self::Project(Project { revision, id, no, account })
@@ -281,6 +290,16 @@ impl<'a> Record<'a> {
         };
         Ok(Some(record))
     }
+}
+
+/// A length or a count. What is too much for it makes the record too long as well, which is found in the end.
+fn encode_number(bytes: &mut Vec<u8>, number: usize) {
+    bytes.extend_from_slice(&u16::try_from(number).unwrap_or(u16::MAX).to_le_bytes());
+}
+
+fn encode_prefixed(bytes: &mut Vec<u8>, field: &[u8]) {
+    encode_number(bytes, field.len());
+    bytes.extend_from_slice(field);
 }
 
 fn encode_owned(bytes: &mut Vec<u8>, id: Id, no: u32, account: u32) {
@@ -318,17 +337,26 @@ fn decode_gone(payload: &[u8]) -> Result<Gone, SyncError> {
     Ok(Gone { revision: reader.u64()?, digest: Digest::from_bytes(reader.array()?) })
 }
 
-fn decode_account(payload: &[u8]) -> Result<Account, SyncError> {
-    let malformed = SyncError::Record { kind: kind::ACCOUNT };
-    let row: &[u8; 29] = payload.first_chunk().ok_or(malformed)?;
+fn decode_account(payload: &[u8]) -> Result<Account<'_>, SyncError> {
+    let (row, rest) = payload.split_first_chunk::<29>().ok_or(SyncError::Length)?;
     let mut reader = Reader::new(row);
     let (revision, id, no) = (reader.u64()?, Id(reader.array()?), reader.u32()?);
     let suspended = match reader.u8()? {
         1 => false,
         2 => true,
-        _ => return Err(malformed),
+        _ => return Err(SyncError::Length),
     };
-    Ok(Account { revision, id, no, suspended })
+    let mut rest = Reader::new(rest);
+    let (name, external_id) = (decode_text(&mut rest)?, decode_text(&mut rest)?);
+    Ok(Account { revision, id, no, suspended, name, external_id })
+}
+
+/// A text that the first writers of version 1 did not append: empty where the payload ends before it.
+fn decode_text<'a>(reader: &mut Reader<'a>) -> Result<&'a str, SyncError> {
+    if reader.is_empty() {
+        return Ok("");
+    }
+    core::str::from_utf8(reader.prefixed()?).map_err(|_| SyncError::Length)
 }
 
 fn decode_policy(payload: &[u8]) -> Result<Policy<'_>, SyncError> {
@@ -337,5 +365,12 @@ fn decode_policy(payload: &[u8]) -> Result<Policy<'_>, SyncError> {
     let scopes = core::str::from_utf8(reader.prefixed()?).map_err(|_| SyncError::Length)?;
     let networks = usize::from(reader.u16()?);
     let networks = reader.take(networks * Policy::NETWORK_LEN)?;
-    Ok(Policy { revision, no, scopes, networks })
+    // The first writers of version 1 ended here.
+    let metadata = if reader.is_empty() {
+        Metadata::NONE
+    } else {
+        let count = reader.u16()?;
+        Metadata::read(&mut reader, count)?
+    };
+    Ok(Policy { revision, no, scopes, networks, metadata })
 }

@@ -77,7 +77,7 @@ pub fn page(epoch: Id, after: u64, changes: &Changes, may_shrink: bool) -> Resul
 mod tests {
     use super::*;
     use crate::store::FeedRow;
-    use keyplane_contract::sync::{Account, Gone, Page, Policy, Project, Record};
+    use keyplane_contract::sync::{Gone, Page, Policy, Project, Record};
 
     const EPOCH: Id = Id([7; 16]);
 
@@ -128,7 +128,14 @@ mod tests {
         };
         let epoch = Id([0xe0; 16]);
         let rows = vec![
-            FeedRow::Plain(Record::Account(Account { revision: 1, id: Id([0xac; 16]), no: 2, suspended: true })),
+            FeedRow::Account {
+                revision: 1,
+                id: Id([0xac; 16]),
+                no: 2,
+                suspended: true,
+                name: "Ac\u{fc}me".to_owned(),
+                external_id: "org_1".to_owned(),
+            },
             FeedRow::Plain(Record::Project(Project { revision: 2, id: Id([0xb0; 16]), no: 7, account: 2 })),
         ];
         is_golden("more", &page(epoch, 0, &Changes { head: 9, live: 1, rows, complete: false }, false).unwrap());

@@ -68,7 +68,7 @@ impl WriteTx {
         Ok(row.is_some())
     }
 
-    /// Writes what can be edited of an account. Only another status takes a revision: proxies know nothing of the rest.
+    /// Writes what can be edited of an account. It takes the next revision unless only the plan changed: proxies know the rest.
     pub async fn update_account(&mut self, old: &Account, new: &Account) -> Result<(), StoreError> {
         sqlx::query("UPDATE accounts SET name = ?, plan = ?, external_id = ? WHERE no = ?")
             .bind(new.name.as_str())
@@ -77,7 +77,7 @@ impl WriteTx {
             .bind(i64::from(new.no))
             .execute(self.connection())
             .await?;
-        if new.status != old.status {
+        if (new.status, &new.name, &new.external_id) != (old.status, &old.name, &old.external_id) {
             let revision = self.next_revision();
             sqlx::query("UPDATE accounts SET status = ?, revision = ? WHERE no = ?")
                 .bind(new.status.name())

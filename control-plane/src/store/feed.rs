@@ -4,7 +4,7 @@ use super::row::{digest, environment, id, number, number_or_zero, sql_number};
 use super::{Store, StoreError};
 use crate::domain::account::AccountStatus;
 use keyplane_contract::id::Id;
-use keyplane_contract::sync::{Account, Gone, Key, KeyState, Policy, Project, Record, User};
+use keyplane_contract::sync::{Account, Gone, Key, KeyState, Metadata, Policy, Project, Record, User};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
@@ -13,6 +13,21 @@ use sqlx::{Row as _, SqliteConnection};
 pub enum FeedRow {
     /// A record that borrows nothing.
     Plain(Record<'static>),
+    /// An account, with its texts.
+    Account {
+        /// Revision of its last synced change.
+        revision: u64,
+        /// Its id.
+        id: Id,
+        /// Its number.
+        no: u32,
+        /// Whether its keys are switched off together.
+        suspended: bool,
+        /// Its name.
+        name: String,
+        /// Its external id; empty for none.
+        external_id: String,
+    },
     /// A policy, with its text.
     Policy {
         /// Revision of its creation.
@@ -31,8 +46,13 @@ impl FeedRow {
     pub fn record(&self) -> Record<'_> {
         match self {
             Self::Plain(record) => *record,
+            Self::Account { revision, id, no, suspended, name, external_id } => {
+                let (revision, id, no, suspended) = (*revision, *id, *no, *suspended);
+                Record::Account(Account { revision, id, no, suspended, name, external_id })
+            }
             Self::Policy { revision, no, scopes, networks } => {
-                Record::Policy(Policy { revision: *revision, no: *no, scopes, networks })
+                let metadata = Metadata::NONE;
+                Record::Policy(Policy { revision: *revision, no: *no, scopes, networks, metadata })
             }
         }
     }
@@ -63,7 +83,8 @@ impl Store {
         stretch
             .read(
                 &mut tx,
-                "SELECT revision, id, no, status FROM accounts WHERE revision > ? ORDER BY revision LIMIT ?",
+                "SELECT revision, id, no, status, name, coalesce(external_id, '') AS external_id
+                 FROM accounts WHERE revision > ? ORDER BY revision LIMIT ?",
                 account,
             )
             .await?;
@@ -137,12 +158,14 @@ impl Stretch {
 }
 
 fn account(row: &SqliteRow) -> Result<FeedRow, StoreError> {
-    Ok(FeedRow::Plain(Record::Account(Account {
+    Ok(FeedRow::Account {
         revision: number(row, "revision")?,
         id: id(row, "id")?,
         no: number(row, "no")?,
         suspended: super::accounts::status(row, "status")? == AccountStatus::Suspended,
-    })))
+        name: row.try_get("name")?,
+        external_id: row.try_get("external_id")?,
+    })
 }
 
 fn owned(row: &SqliteRow) -> Result<(u64, Id, u32, u32), StoreError> {

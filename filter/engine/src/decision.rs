@@ -160,7 +160,7 @@ mod tests {
     use crate::credential::Source;
     use crate::host::fake::{FakeHost, NOW};
     use keyplane_contract::network::Network;
-    use keyplane_contract::sync::{Account, Key, Policy, Project, Record};
+    use keyplane_contract::sync::{Account, Key, Metadata, Policy, Project, Record};
     use proptest::prelude::*;
     use std::net::{IpAddr, Ipv4Addr};
 
@@ -179,12 +179,16 @@ mod tests {
         }
     }
 
+    const fn account(revision: u64, suspended: bool) -> Account<'static> {
+        Account { revision, id: Id([2; 16]), no: 1, suspended, name: "Acme", external_id: "" }
+    }
+
     fn table_with(key: Key, networks: &[u8], suspended: bool) -> Table {
         let mut table = Table::new(Id([9; 16]), 3);
         let rows = [
-            Record::Account(Account { revision: 1, id: Id([2; 16]), no: 1, suspended }),
+            Record::Account(account(1, suspended)),
             Record::Project(Project { revision: 2, id: Id([3; 16]), no: 1, account: 1 }),
-            Record::Policy(Policy { revision: 3, no: 5, scopes: "read write", networks }),
+            Record::Policy(Policy { revision: 3, no: 5, scopes: "read write", networks, metadata: Metadata::NONE }),
             Record::Key(key),
         ];
         assert!(rows.iter().all(|row| table.apply(row)));
@@ -316,7 +320,7 @@ mod tests {
     fn suspending_and_resuming_an_account_is_one_row() {
         let mut table = table(key("secret"));
         for (revision, suspended) in [(5, true), (6, false)] {
-            assert!(table.apply(&Record::Account(Account { revision, id: Id([2; 16]), no: 1, suspended })));
+            assert!(table.apply(&Record::Account(account(revision, suspended))));
             let expected = if suspended { Reason::Suspended } else { Reason::Allowed };
             assert_eq!(reason_from(&FakeHost::from(""), &table), expected);
         }

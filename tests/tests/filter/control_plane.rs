@@ -9,7 +9,7 @@ use keyplane_contract::{
     id::Id,
     key::{self, Prefix},
     network::Network,
-    sync::{Account, Environment, Gone, Key, KeyState, PageWriter, Policy, Project, Record},
+    sync::{Account, Environment, Gone, Key, KeyState, Metadata, PageWriter, Policy, Project, Record},
 };
 use keyplane_tests::host::{Answer, Callout};
 
@@ -163,11 +163,18 @@ impl ControlPlane {
 
 fn record(revision: u64, state: &State) -> Record<'_> {
     match state {
-        State::Account { suspended } => {
-            Record::Account(Account { revision, id: ACCOUNT, no: 1, suspended: *suspended })
-        }
+        State::Account { suspended } => Record::Account(Account {
+            revision,
+            id: ACCOUNT,
+            no: 1,
+            suspended: *suspended,
+            name: "Acme",
+            external_id: "org_1",
+        }),
         State::Project => Record::Project(Project { revision, id: PROJECT, no: 1, account: 1 }),
-        State::Policy(no, scopes, networks) => Record::Policy(Policy { revision, no: *no, scopes, networks }),
+        State::Policy(no, scopes, networks) => {
+            Record::Policy(Policy { revision, no: *no, scopes, networks, metadata: Metadata::NONE })
+        }
         State::Key(key) => Record::Key(Key { revision, ..*key }),
         State::Gone(digest) => Record::Gone(Gone { revision, digest: *digest }),
     }

@@ -6,7 +6,7 @@ mod keys;
 mod owners;
 
 pub use keys::{Entry, KeyTable};
-pub use owners::{Owners, Policy};
+pub use owners::{Account, Owned, Owners, Policy};
 
 use keyplane_contract::id::Id;
 use keyplane_contract::sync::Record;

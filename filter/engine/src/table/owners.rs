@@ -1,7 +1,7 @@
 //! Accounts, projects, users and policies: few rows, which many keys refer to by number.
 
 use keyplane_contract::id::Id;
-use keyplane_contract::sync::record;
+use keyplane_contract::sync::{Metadata, record};
 use std::collections::BTreeMap;
 
 /// A project or a user: something that belongs to an account.
@@ -14,12 +14,16 @@ pub struct Owned {
 }
 
 /// An account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// Its id.
     pub id: Id,
     /// Whether its keys are switched off together.
     pub suspended: bool,
+    /// Its name; empty when the control plane does not tell it.
+    pub name: Box<str>,
+    /// What another system calls it; empty for none.
+    pub external_id: Box<str>,
 }
 
 /// What many keys share.
@@ -29,20 +33,37 @@ pub struct Policy {
     pub scopes: Box<str>,
     /// Networks as on the wire, [`record::Policy::NETWORK_LEN`] bytes each; empty for all.
     pub networks: Box<[u8]>,
+    metadata: Box<[u8]>,
+}
+
+impl Policy {
+    /// Those pairs of the keys' metadata that the operator chose to tell proxies.
+    #[must_use]
+    pub const fn metadata(&self) -> Metadata<'_> {
+        Metadata::from_bytes(&self.metadata)
+    }
 }
 
 /// The rows by number. A B-tree because the numbers are dense and its steps are small: no rehash of everything at once.
 #[derive(Debug, Default)]
 pub struct Owners {
     accounts: BTreeMap<u32, Account>,
+    accounts_by_id: BTreeMap<Id, u32>,
     projects: BTreeMap<u32, Owned>,
     users: BTreeMap<u32, Owned>,
     policies: BTreeMap<u32, Policy>,
 }
 
 impl Owners {
-    pub(super) fn put_account(&mut self, row: &record::Account) {
-        self.accounts.insert(row.no, Account { id: row.id, suspended: row.suspended });
+    pub(super) fn put_account(&mut self, row: &record::Account<'_>) {
+        let (name, external_id) = (row.name.into(), row.external_id.into());
+        let account = Account { id: row.id, suspended: row.suspended, name, external_id };
+        let before = self.accounts.insert(row.no, account);
+        // An account keeps its id. If it ever did not, the old one must not find it any more.
+        if let Some(before) = before.filter(|before| before.id != row.id) {
+            self.accounts_by_id.remove(&before.id);
+        }
+        self.accounts_by_id.insert(row.id, row.no);
     }
 
     pub(super) fn put_project(&mut self, row: &record::Project) {
@@ -54,14 +75,20 @@ impl Owners {
     }
 
     pub(super) fn put_policy(&mut self, row: &record::Policy<'_>) {
-        let (scopes, networks) = (row.scopes.into(), row.networks.into());
-        self.policies.insert(row.no, Policy { scopes, networks });
+        let (scopes, networks, metadata) = (row.scopes.into(), row.networks.into(), row.metadata.as_bytes().into());
+        self.policies.insert(row.no, Policy { scopes, networks, metadata });
     }
 
     /// The account with this number.
     #[must_use]
     pub fn account(&self, no: u32) -> Option<&Account> {
         self.accounts.get(&no)
+    }
+
+    /// The account with this id.
+    #[must_use]
+    pub fn account_by_id(&self, id: Id) -> Option<&Account> {
+        self.account(*self.accounts_by_id.get(&id)?)
     }
 
     /// The project with this number.
@@ -80,5 +107,39 @@ impl Owners {
     #[must_use]
     pub fn policy(&self, no: u32) -> Option<&Policy> {
         self.policies.get(&no)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(no: u32, id: u8, name: &str) -> record::Account<'_> {
+        record::Account { revision: 1, id: Id([id; 16]), no, suspended: false, name, external_id: "org_1" }
+    }
+
+    #[test]
+    fn an_account_is_found_by_number_and_by_id_as_it_is_now() {
+        let mut owners = Owners::default();
+        owners.put_account(&row(1, 0xa1, "Acme"));
+        owners.put_account(&row(2, 0xa2, "Other"));
+        owners.put_account(&row(1, 0xa1, "Acme Inc"));
+        assert_eq!(&*owners.account(1).unwrap().name, "Acme Inc");
+        assert_eq!(owners.account_by_id(Id([0xa1; 16])), owners.account(1));
+        assert_eq!(owners.account_by_id(Id([0xa2; 16])), owners.account(2));
+        assert_eq!(owners.account_by_id(Id([0xa3; 16])), None);
+        owners.put_account(&row(2, 0xa3, "Other"));
+        assert_eq!(owners.account_by_id(Id([0xa2; 16])), None);
+        assert_eq!(&*owners.account_by_id(Id([0xa3; 16])).unwrap().external_id, "org_1");
+    }
+
+    #[test]
+    fn a_policy_tells_its_metadata() {
+        let bytes = Metadata::encode([("plan", "pro"), ("tier", "3")]).unwrap();
+        let metadata = Metadata::from_bytes(&bytes);
+        let mut owners = Owners::default();
+        owners.put_policy(&record::Policy { revision: 1, no: 1, scopes: "", networks: &[], metadata });
+        assert_eq!(owners.policy(1).unwrap().metadata(), metadata);
+        assert_eq!(owners.policy(1).unwrap().metadata().get("tier"), Some("3"));
     }
 }
