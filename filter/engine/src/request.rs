@@ -171,7 +171,14 @@ mod tests {
         };
         let revoked = Key { digest: Digest::of(b"revoked"), id: Id([5; 16]), state: KeyState::Revoked, ..key };
         let rows = [
-            Record::Account(Account { revision: 1, id: Id([2; 16]), no: 1, suspended: false }),
+            Record::Account(Account {
+                revision: 1,
+                id: Id([2; 16]),
+                no: 1,
+                suspended: false,
+                name: "Acme",
+                external_id: "",
+            }),
             Record::Project(Project { revision: 2, id: Id([3; 16]), no: 1, account: 1 }),
             Record::Key(key),
             Record::Key(revoked),
