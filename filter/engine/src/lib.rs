@@ -11,6 +11,7 @@
 //! * [`guessing`]: invalid credentials by source, and when they are too many
 //! * [`headers`]: reading the host's header block
 //! * [`identity`]: who the caller is, passed on in headers and filter state
+//! * [`jwt`]: tokens that Envoy has verified
 //! * [`table`]: the key table and the rows that keys refer to
 //! * [`decision`]: a credential and a table make a verdict
 //! * [`host`]: what the engine asks of its host about one request
@@ -36,6 +37,7 @@ pub mod guessing;
 pub mod headers;
 pub mod host;
 pub mod identity;
+pub mod jwt;
 pub mod preflight;
 pub mod refusal;
 pub mod request;
