@@ -6,7 +6,7 @@ use keyplane_filter_engine::host::{Host, HostFault};
 use keyplane_filter_engine::refusal::Answers;
 use keyplane_filter_engine::request::{self, Outcome};
 use keyplane_filter_engine::settings::Settings;
-use keyplane_filter_engine::table::Table;
+use keyplane_filter_engine::worker::Worker;
 
 /// The request of the effective context.
 pub struct Effective;
@@ -45,10 +45,10 @@ impl Host for Effective {
 
 /// Decides the request of the effective context and changes its headers. Answers nothing and lets nothing go on: that
 /// depends on whether it was held, and is the caller's.
-pub fn handle(settings: &Settings, table: Option<&Table>) -> Outcome {
+pub fn handle(settings: &Settings, worker: &mut Worker<'_>) -> Outcome {
     match abi::header_block(MapType::HttpRequestHeaders) {
-        Ok(block) => request::handle(&block, settings, table, &Effective),
-        Err(_) => Outcome { reason: Reason::Fault, key: None },
+        Ok(block) => request::handle(&block, settings, worker, &Effective),
+        Err(_) => Outcome { reason: Reason::Fault, key: None, waits: false },
     }
 }
 

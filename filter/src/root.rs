@@ -13,6 +13,7 @@ use keyplane_filter_engine::request::Outcome;
 use keyplane_filter_engine::settings::Settings;
 use keyplane_filter_engine::sync::{Poll, PollAnswer, Progress, Sync, SyncFault};
 use keyplane_filter_engine::usage::Usage;
+use keyplane_filter_engine::worker::Worker;
 use std::collections::VecDeque;
 
 /// Where the proxy token comes from: never from the configuration, which Envoy shows in its config dump.
@@ -115,7 +116,7 @@ impl Root {
     }
 
     fn handle(&self) -> Outcome {
-        request::handle(&self.settings, self.sync.table())
+        request::handle(&self.settings, &mut Worker::with_table(self.sync.table()))
     }
 
     fn refuse(&self, reason: Reason) -> Action {

@@ -4,7 +4,10 @@
 //! No secret belongs here, because Envoy shows the configuration in its config dump: the proxy token comes from the environment.
 
 use crate::answers::OwnAnswers;
+use crate::guessing::Limit;
 use crate::identity::IdentityConfig;
+use crate::staleness::Staleness;
+use crate::waiting::UnknownKeys;
 use serde::Deserialize;
 use std::fmt;
 
@@ -26,6 +29,15 @@ pub struct Config {
     /// How the upstream, access logs and later filters learn who calls.
     #[serde(default)]
     pub identity: IdentityConfig,
+    /// How old the table may become. Without it a table serves for ever.
+    #[serde(default)]
+    pub staleness: Option<Staleness>,
+    /// How a key that the table does not know waits for the control plane's word.
+    #[serde(default)]
+    pub unknown_keys: UnknownKeys,
+    /// How many invalid credentials a source may send.
+    #[serde(default)]
+    pub guessing: Limit,
 }
 
 /// How to reach the control plane's sync listener.
@@ -126,6 +138,9 @@ impl Config {
         in_range("control_plane.retry_milliseconds", *retry_milliseconds, 10, 60_000)?;
         in_range("hold.milliseconds", self.hold.milliseconds, 0, 60_000)?;
         in_range("hold.requests", self.hold.requests, 0, 65_536)?;
+        self.staleness.map_or(Ok(()), |staleness| staleness.check(*wait_seconds))?;
+        self.unknown_keys.check()?;
+        self.guessing.check()?;
         self.answers.check()
     }
 }

@@ -75,15 +75,18 @@ impl Principal<'_> {
     }
 }
 
-/// Decides a request. `table` is `None` while no complete one is there.
-pub fn decide<'t>(credential: &Credential<'_>, table: Option<&'t Table>, host: &impl Host) -> Verdict<'t> {
+/// Decides a request. `table` is the refusal while there is none that may decide.
+pub fn decide<'t>(credential: &Credential<'_>, table: Result<&'t Table, Reason>, host: &impl Host) -> Verdict<'t> {
     let secret = match credential {
         Credential::Missing => return Verdict::refuse(Reason::Missing),
         Credential::Multiple => return Verdict::refuse(Reason::Multiple),
         Credential::Malformed => return Verdict::refuse(Reason::Malformed),
         Credential::Presented { secret, .. } => *secret,
     };
-    let Some(table) = table else { return Verdict::refuse(Reason::NotReady) };
+    let table = match table {
+        Ok(table) => table,
+        Err(reason) => return Verdict::refuse(reason),
+    };
     let Some(entry) = table.keys.get(&Digest::of(secret)) else { return Verdict::refuse(Reason::Unknown) };
     match check(entry, table, host) {
         Ok(principal) => Verdict::Allow(principal),
@@ -201,7 +204,7 @@ mod tests {
 
     fn reason_from(from: &FakeHost, table: &Table) -> Reason {
         let credential = Credential::Presented { secret: b"secret", source: Source::Bearer };
-        match decide(&credential, Some(table), from) {
+        match decide(&credential, Ok(table), from) {
             Verdict::Allow(_) => Reason::Allowed,
             Verdict::Refuse { reason, .. } => reason,
         }
@@ -228,7 +231,7 @@ mod tests {
             scopes: "read write",
             reports_sources: false,
         };
-        assert_eq!(decide(&credential, Some(&table), &FakeHost::from("")), Verdict::Allow(expected));
+        assert_eq!(decide(&credential, Ok(&table), &FakeHost::from("")), Verdict::Allow(expected));
     }
 
     #[test]
@@ -253,8 +256,11 @@ mod tests {
     fn without_a_table_only_a_bad_request_is_decided() {
         let credential = Credential::Presented { secret: b"secret", source: Source::Bearer };
         let nobody = FakeHost::from("");
-        assert_eq!(decide(&credential, None, &nobody), Verdict::refuse(Reason::NotReady));
-        assert_eq!(decide(&Credential::Missing, None, &nobody), Verdict::refuse(Reason::Missing));
+        for reason in [Reason::NotReady, Reason::Stale] {
+            assert_eq!(decide(&credential, Err(reason), &nobody), Verdict::refuse(reason));
+            assert_eq!(decide(&Credential::Missing, Err(reason), &nobody), Verdict::refuse(Reason::Missing));
+            assert_eq!(decide(&Credential::Malformed, Err(reason), &nobody), Verdict::refuse(Reason::Malformed));
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@
 //! * [`waiting`]: requests that wait for a table or for their key
 //! * [`preflight`]: telling a CORS preflight from any other request
 //! * [`rules`]: what a request to a host, with a path and a method, needs
+//! * [`worker`]: what a worker brings to a request: table, age, attempts
 //! * [`sources`]: where the keys that are being replaced are used from
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
@@ -49,3 +50,4 @@ pub mod sync;
 pub mod table;
 pub mod usage;
 pub mod waiting;
+pub mod worker;

@@ -13,7 +13,7 @@ use crate::host::{Host, HostFault};
 use crate::identity::connection::{self, CONNECTION};
 use crate::identity::{Facts, Identity, Who};
 use crate::settings::Settings;
-use crate::table::Table;
+use crate::worker::Worker;
 use keyplane_contract::code::Reason;
 
 /// What became of a request.
@@ -23,6 +23,8 @@ pub struct Outcome {
     pub reason: Reason,
     /// The key, if one was recognised; for its usage.
     pub key: Option<UsedKey>,
+    /// It waits for its key and is decided later; the reason is what it would have been refused for.
+    pub waits: bool,
 }
 
 /// What a request says of itself.
@@ -58,14 +60,19 @@ impl<'h> Request<'h> {
 }
 
 /// Decides the request with these headers and changes them. Answers nothing and lets nothing go on: that is the caller's.
-/// `table` is `None` while no complete one is there.
-pub fn handle(block: &[u8], settings: &Settings, table: Option<&Table>, host: &impl Host) -> Outcome {
+pub fn handle(block: &[u8], settings: &Settings, worker: &mut Worker<'_>, host: &impl Host) -> Outcome {
     let request = Request::read(block, &settings.identity, host);
     let verdict = match &request {
-        Ok(request) => decide(&request.credential, table, host),
+        Ok(request) => decide(&request.credential, worker.usable_table(settings, None), host),
         Err(HostFault) => Verdict::Refuse { reason: Reason::Fault, key: None },
     };
-    let mut facts = Facts { revision: table.map(|table| table.revision), ..facts(&verdict) };
+    let mut facts = Facts { revision: worker.table.map(|table| table.revision), ..facts(&verdict) };
+    if let (Ok(request), Verdict::Refuse { reason, .. }) = (&request, &verdict) {
+        match worker.refuse(*reason, &request.credential, host) {
+            Some(reason) => facts.reason = reason,
+            None => return Outcome { reason: *reason, key: None, waits: true },
+        }
+    }
     if let (Ok(request), Verdict::Allow(_)) = (&request, &verdict)
         && pass_on(request, &facts, settings, host).is_err()
     {
@@ -76,7 +83,7 @@ pub fn handle(block: &[u8], settings: &Settings, table: Option<&Table>, host: &i
         facts.reason = Reason::Fault;
         let _ = note(&facts, settings, host);
     }
-    Outcome { reason: facts.reason, key: verdict.used_key() }
+    Outcome { reason: facts.reason, key: verdict.used_key(), waits: false }
 }
 
 /// What can be told of a request.
@@ -117,6 +124,7 @@ fn strip(credential: &Credential<'_>, settings: &Settings, host: &impl Host) -> 
 mod tests {
     use super::*;
     use crate::host::fake::FakeHost;
+    use crate::table::Table;
     use keyplane_contract::digest::Digest;
     use keyplane_contract::id::Id;
     use keyplane_contract::sync::{Account, Environment, Key, KeyState, Project, Record};
@@ -133,7 +141,7 @@ mod tests {
             ("X_Keyplane_Key_Id", b"forged"),
             ("x-keyplane-account", b"again"),
         ]);
-        let outcome = handle(&host.block(), &settings(), None, &host);
+        let outcome = handle(&host.block(), &settings(), &mut Worker::with_table(None), &host);
         assert_eq!(outcome.reason, Reason::Missing);
         assert_eq!(host.headers.borrow().len(), 1);
     }
@@ -143,7 +151,11 @@ mod tests {
         let host = FakeHost::with_headers(&[(":path", b"/"), ("x-api-key", b"abc")]);
         let block = host.block();
         for end in 1..block.len() {
-            assert_eq!(handle(&block[..end], &settings(), None, &host).reason, Reason::Fault, "{end}");
+            assert_eq!(
+                handle(&block[..end], &settings(), &mut Worker::with_table(None), &host).reason,
+                Reason::Fault,
+                "{end}"
+            );
         }
     }
 
@@ -151,7 +163,7 @@ mod tests {
     fn a_header_that_cannot_be_removed_is_a_fault() {
         let host = FakeHost::with_headers(&[("x-keyplane-account", b"forged")]);
         host.changes_left.set(Some(0));
-        assert_eq!(handle(&host.block(), &settings(), None, &host).reason, Reason::Fault);
+        assert_eq!(handle(&host.block(), &settings(), &mut Worker::with_table(None), &host).reason, Reason::Fault);
     }
 
     fn table() -> Table {
@@ -211,7 +223,10 @@ mod tests {
             ("connection", b"Upgrade, x-tenant"),
             ("connection", b"x-other,x_keyplane_key_id"),
         ]);
-        assert_eq!(handle(&host.block(), &telling(), Some(&table()), &host).reason, Reason::Allowed);
+        assert_eq!(
+            handle(&host.block(), &telling(), &mut Worker::with_table(Some(&table())), &host).reason,
+            Reason::Allowed
+        );
         assert_eq!(host.values("x-tenant"), [id(2)]);
         assert_eq!(host.values("X_Tenant"), [""; 0]);
         assert_eq!(host.values("x-keyplane-key-id"), [id(1)]);
@@ -224,7 +239,10 @@ mod tests {
     #[test]
     fn a_log_learns_whose_key_was_refused_and_the_upstream_nothing() {
         let host = FakeHost::with_headers(&[("x-api-key", b"revoked"), ("connection", b"x-tenant")]);
-        assert_eq!(handle(&host.block(), &telling(), Some(&table()), &host).reason, Reason::Revoked);
+        assert_eq!(
+            handle(&host.block(), &telling(), &mut Worker::with_table(Some(&table())), &host).reason,
+            Reason::Revoked
+        );
         let expected = [("key_id", id(5)), ("reason", "revoked".to_owned()), ("revision", "12".to_owned())];
         assert_eq!(noted(&host), expected.map(|(name, value)| (format!("keyplane.{name}"), value)));
         assert_eq!(host.headers.borrow().len(), 1, "only its own credential is left");
@@ -238,7 +256,7 @@ mod tests {
         for changes in 0..12 {
             let host = FakeHost::with_headers(headers);
             host.changes_left.set(Some(changes));
-            let reason = handle(&host.block(), &telling(), Some(&table()), &host).reason;
+            let reason = handle(&host.block(), &telling(), &mut Worker::with_table(Some(&table())), &host).reason;
             assert_eq!(reason, if changes < 11 { Reason::Fault } else { Reason::Allowed }, "{changes}");
         }
     }

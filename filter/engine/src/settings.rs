@@ -1,8 +1,11 @@
 //! Everything that is made once from the plugin configuration, so that a request only picks and compares.
 
 use crate::config::{Config, ConfigError, ControlPlane, Hold};
+use crate::guessing::Limit;
 use crate::identity::Identity;
 use crate::refusal::Answers;
+use crate::staleness::Staleness;
+use crate::waiting::UnknownKeys;
 
 /// A configuration, compiled.
 #[derive(Debug)]
@@ -17,6 +20,12 @@ pub struct Settings {
     pub answers: Answers,
     /// How the upstream, access logs and later filters learn who calls.
     pub identity: Identity,
+    /// How old the table may become, if that is bounded.
+    pub staleness: Option<Staleness>,
+    /// How a key that the table does not know waits.
+    pub unknown_keys: UnknownKeys,
+    /// How many invalid credentials a source may send.
+    pub guessing: Limit,
 }
 
 impl Settings {
@@ -27,8 +36,9 @@ impl Settings {
 
     /// Compiles a configuration. What only shows when its parts are put together is refused here.
     pub fn compile(config: Config) -> Result<Self, ConfigError> {
-        let Config { control_plane, hold, forward_credential, answers, identity } = config;
-        let identity = identity.compile()?;
-        Ok(Self { control_plane, hold, forward_credential, answers: Answers::new(&answers), identity })
+        let Config { control_plane, hold, forward_credential, answers, identity, staleness, unknown_keys, guessing } =
+            config;
+        let (answers, identity) = (Answers::new(&answers), identity.compile()?);
+        Ok(Self { control_plane, hold, forward_credential, answers, identity, staleness, unknown_keys, guessing })
     }
 }
