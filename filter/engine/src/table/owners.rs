@@ -49,6 +49,7 @@ impl Policy {
 pub struct Owners {
     accounts: BTreeMap<u32, Account>,
     accounts_by_id: BTreeMap<Id, u32>,
+    accounts_by_external_id: BTreeMap<Box<str>, u32>,
     projects: BTreeMap<u32, Owned>,
     users: BTreeMap<u32, Owned>,
     policies: BTreeMap<u32, Policy>,
@@ -56,14 +57,23 @@ pub struct Owners {
 
 impl Owners {
     pub(super) fn put_account(&mut self, row: &record::Account<'_>) {
-        let (name, external_id) = (row.name.into(), row.external_id.into());
-        let account = Account { id: row.id, suspended: row.suspended, name, external_id };
+        let (name, external_id): (Box<str>, Box<str>) = (row.name.into(), row.external_id.into());
+        let account = Account { id: row.id, suspended: row.suspended, name, external_id: external_id.clone() };
         let before = self.accounts.insert(row.no, account);
         // An account keeps its id. If it ever did not, the old one must not find it any more.
-        if let Some(before) = before.filter(|before| before.id != row.id) {
-            self.accounts_by_id.remove(&before.id);
+        if let Some(id) = before.as_ref().map(|before| before.id).filter(|id| *id != row.id) {
+            self.accounts_by_id.remove(&id);
         }
         self.accounts_by_id.insert(row.id, row.no);
+        // An external id may have gone to another account meanwhile, whose row came first.
+        if let Some(before) = before.filter(|before| before.external_id != external_id)
+            && self.accounts_by_external_id.get(&before.external_id) == Some(&row.no)
+        {
+            self.accounts_by_external_id.remove(&before.external_id);
+        }
+        if !external_id.is_empty() {
+            self.accounts_by_external_id.insert(external_id, row.no);
+        }
     }
 
     pub(super) fn put_project(&mut self, row: &record::Project) {
@@ -89,6 +99,13 @@ impl Owners {
     #[must_use]
     pub fn account_by_id(&self, id: Id) -> Option<&Account> {
         self.account(*self.accounts_by_id.get(&id)?)
+    }
+
+    /// The account that a token names: by its id, else by its external id.
+    #[must_use]
+    pub fn account_named(&self, name: &str) -> Option<&Account> {
+        let by_id = Id::parse(name.as_bytes()).and_then(|id| self.account_by_id(id));
+        by_id.or_else(|| self.account(*self.accounts_by_external_id.get(name)?))
     }
 
     /// The project with this number.
@@ -131,6 +148,30 @@ mod tests {
         owners.put_account(&row(2, 0xa3, "Other"));
         assert_eq!(owners.account_by_id(Id([0xa2; 16])), None);
         assert_eq!(&*owners.account_by_id(Id([0xa3; 16])).unwrap().external_id, "org_1");
+    }
+
+    #[test]
+    fn an_account_is_found_by_the_name_that_a_token_has_for_it() {
+        let with = |no, external_id| record::Account { external_id, ..row(no, u8::try_from(no).unwrap(), "Acme") };
+        let found = |owners: &Owners, name: &str| owners.account_named(name).map(|account| account.id);
+        let (one, two) = (Id([1; 16]), Id([2; 16]));
+        let mut owners = Owners::default();
+        owners.put_account(&with(1, "org_1"));
+        owners.put_account(&with(2, ""));
+        assert_eq!(found(&owners, "org_1"), Some(one));
+        assert_eq!(found(&owners, &two.to_string()), Some(two));
+        for nobody in ["", "org_2", "ORG_1", &Id([3; 16]).to_string()] {
+            assert_eq!(found(&owners, nobody), None, "{nobody}");
+        }
+        // It goes from one account to the other; the row of the one that gets it may come first.
+        owners.put_account(&with(2, "org_1"));
+        owners.put_account(&with(1, "org_9"));
+        assert_eq!((found(&owners, "org_1"), found(&owners, "org_9")), (Some(two), Some(one)));
+        owners.put_account(&with(2, ""));
+        assert_eq!(found(&owners, "org_1"), None);
+        // Nobody's external id stands for another account.
+        owners.put_account(&with(2, &one.to_string()));
+        assert_eq!(found(&owners, &one.to_string()), Some(one));
     }
 
     #[test]
