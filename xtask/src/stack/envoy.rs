@@ -44,6 +44,18 @@ pub struct EnvoySettings {
 impl EnvoySettings {
     /// The sample with these settings in place.
     pub fn render(&self) -> Result<String> {
+        let mut replacements = self.replacements()?;
+        replacements.push(("{\"control_plane\": {\"cluster\": \"keyplane\"}}", self.plugin.to_string()));
+        render(SAMPLE, &replacements)
+    }
+
+    /// Another sample of `examples/envoy` with these settings in place, but for the plugin's configuration, which is the sample's own.
+    pub fn render_other(&self, sample: &str) -> Result<String> {
+        render(sample, &self.replacements()?)
+    }
+
+    /// What every sample holds, and what takes its place.
+    fn replacements(&self) -> Result<Vec<(&'static str, String)>> {
         let port = |port: u16| format!("port_value: {port} }}");
         let hops = match self.trusted_hops {
             0 => String::new(),
@@ -51,18 +63,14 @@ impl EnvoySettings {
         };
         // A JSON string is also a YAML string.
         let wasm = Value::from(self.wasm.to_str().context("the path of the filter is not UTF-8")?);
-        render(
-            SAMPLE,
-            &[
-                ("port_value: 9901 }", port(self.admin_port)),
-                ("port_value: 10000 }", port(self.proxy_port)),
-                ("port_value: 8081 }", port(self.sync_port)),
-                ("port_value: 9000 }", port(self.upstream_port)),
-                ("use_remote_address: true", format!("use_remote_address: true{hops}")),
-                ("filename: \"target/keyplane.wasm\"", format!("filename: {wasm}")),
-                ("{\"control_plane\": {\"cluster\": \"keyplane\"}}", self.plugin.to_string()),
-            ],
-        )
+        Ok(vec![
+            ("port_value: 9901 }", port(self.admin_port)),
+            ("port_value: 10000 }", port(self.proxy_port)),
+            ("port_value: 8081 }", port(self.sync_port)),
+            ("port_value: 9000 }", port(self.upstream_port)),
+            ("use_remote_address: true", format!("use_remote_address: true{hops}")),
+            ("filename: \"target/keyplane.wasm\"", format!("filename: {wasm}")),
+        ])
     }
 }
 
@@ -73,7 +81,7 @@ fn render(sample: &str, replacements: &[(&str, String)]) -> Result<String> {
     for (text, new) in replacements {
         let found: Vec<usize> = sample.match_indices(text).map(|(at, _)| at).collect();
         let [at] = found[..] else {
-            bail!("examples/envoy/envoy.yaml holds `{text}` {} times instead of once", found.len());
+            bail!("the sample holds `{text}` {} times instead of once", found.len());
         };
         places.push((at, text.len(), new));
     }
@@ -108,8 +116,25 @@ impl Envoy {
 
     /// The same with changes of the sample: in each pair the first text, which stands in it once, becomes the second.
     pub fn start_with(settings: EnvoySettings, changes: &[(&str, String)], folder: &Path, name: &str) -> Result<Self> {
+        let configuration = render(&settings.render()?, changes)?;
+        Self::start_rendered(settings, &configuration, folder, name)
+    }
+
+    /// The same with another sample of `examples/envoy`; see [`EnvoySettings::render_other`].
+    pub fn start_other(
+        settings: EnvoySettings,
+        sample: &str,
+        changes: &[(&str, String)],
+        folder: &Path,
+        name: &str,
+    ) -> Result<Self> {
+        let configuration = render(&settings.render_other(sample)?, changes)?;
+        Self::start_rendered(settings, &configuration, folder, name)
+    }
+
+    fn start_rendered(settings: EnvoySettings, rendered: &str, folder: &Path, name: &str) -> Result<Self> {
         let configuration = folder.join(format!("{name}.yaml"));
-        std::fs::write(&configuration, render(&settings.render()?, changes)?)
+        std::fs::write(&configuration, rendered)
             .with_context(|| format!("cannot write {}", configuration.display()))?;
         let mut command = Command::new(&settings.binary);
         command
