@@ -18,9 +18,11 @@ pub struct Network {
     prefix: u8,
 }
 
-/// Why an address and a prefix are no network.
+/// Why a text, or an address and a prefix, are no network.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NetworkError {
+    /// No address, or something else than digits behind the slash.
+    Grammar,
     /// The prefix is longer than the address.
     Prefix,
     /// The address has bits behind the prefix; this is the network that it lies in.
@@ -40,6 +42,20 @@ impl Network {
         let (bits, prefix) = (to_bits(address), prefix + extra);
         let network = Self { address: bits & mask(prefix), prefix };
         if network.address == bits { Ok(network) } else { Err(NetworkError::HostBits(network)) }
+    }
+
+    /// Reads CIDR notation (RFC 4632, RFC 4291), or a single address.
+    pub fn parse(text: &str) -> Result<Self, NetworkError> {
+        let (address, prefix) = match text.split_once('/') {
+            // Digits only: the standard library's parser takes a sign too.
+            Some((address, prefix)) if prefix.bytes().all(|byte| byte.is_ascii_digit()) => (address, Some(prefix)),
+            Some(_) => return Err(NetworkError::Grammar),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| NetworkError::Grammar)?;
+        let longest = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = prefix.map_or(Ok(longest), |prefix| prefix.parse().map_err(|_| NetworkError::Grammar))?;
+        Self::new(address, prefix)
     }
 
     /// Reads the 17 bytes; `None` when they are no network.
@@ -106,8 +122,7 @@ mod tests {
     use std::string::ToString;
 
     fn network(text: &str) -> Network {
-        let (address, prefix) = text.split_once('/').unwrap();
-        Network::new(address.parse().unwrap(), prefix.parse().unwrap()).unwrap()
+        Network::parse(text).unwrap()
     }
 
     #[test]
@@ -151,10 +166,16 @@ mod tests {
             };
             let network = match Network::new(address, prefix) {
                 Ok(network) | Err(NetworkError::HostBits(network)) => network,
-                Err(NetworkError::Prefix) => unreachable!(),
+                Err(error) => unreachable!("{error:?}"),
             };
             prop_assert!(network.contains(address));
             prop_assert_eq!(Network::from_bytes(&network.to_bytes()), Some(network));
+            prop_assert_eq!(Network::parse(&network.to_string()), Ok(network));
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_panic(text: String) {
+            let _ = Network::parse(&text);
         }
 
         #[test]

@@ -11,9 +11,11 @@
 //! - [`stack`]: control plane, upstream and Envoy as child processes
 //! - [`up`], [`test`]: the two commands
 //! - [`bench`][]: measurements
+//! - [`fuzz`]: the fuzz targets
 
 pub mod bench;
 pub mod envoy;
+pub mod fuzz;
 pub mod parts;
 pub mod project;
 pub mod run;

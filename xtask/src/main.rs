@@ -31,6 +31,8 @@ enum Command {
         #[command(subcommand)]
         what: Bench,
     },
+    /// Try the filter's parsers and decisions on inputs that nobody would think of.
+    Fuzz(xtask::fuzz::Options),
     /// Print the path of an Envoy that will do, fetching one when there is none.
     Envoy,
 }
@@ -63,6 +65,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Bench { what: Bench::ControlPlane(options) } => xtask::bench::control_plane::bench(&project, options),
+        Command::Fuzz(options) => xtask::fuzz::fuzz(&project, options).map(|_| ()),
         Command::Envoy => {
             println!("{}", xtask::envoy::obtain(&project)?.display());
             Ok(())

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use crate::fuzz;
 use crate::parts::Parts;
 use crate::project::Project;
 use crate::run::{self, BOLD, GOOD};
@@ -60,6 +61,10 @@ pub fn test(project: &Project) -> Result<()> {
         let mut cargo = project.cargo(["test", "--workspace", "--no-fail-fast"]);
         cargo.args(FAST.iter().flat_map(|name| ["--exclude", name])).envs(parts.environment());
         total.add(tests(cargo)?);
+        Ok(())
+    })?;
+    step("fuzz targets, bounded", || {
+        total.passed += fuzz::fuzz(project, &fuzz::Options::bounded())?;
         Ok(())
     })?;
     step("cargo xtask up --check", || up::check(&parts, project))?;

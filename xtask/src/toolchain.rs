@@ -163,15 +163,20 @@ fn apt(arguments: &[&str], packages: &[&str]) -> Command {
 fn linker() -> Result<PathBuf> {
     let mut sysroot = Command::new(rustc());
     sysroot.args(["--print", "sysroot"]);
-    let mut version = Command::new(rustc());
-    version.arg("-vV");
-    let version = run::read(version)?;
-    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).context("`rustc -vV` names no host")?;
-    let own = Path::new(run::read(sysroot)?.trim()).join("lib/rustlib").join(host).join("bin/rust-lld");
+    let own = Path::new(run::read(sysroot)?.trim()).join("lib/rustlib").join(host()?).join("bin/rust-lld");
     [own, "/usr/bin/rust-lld".into()]
         .into_iter()
         .find(|path| path.exists())
         .context("there is no rust-lld, neither with rustc nor in /usr/bin (Debian: `apt-get install rust-web-llvm`)")
+}
+
+/// The target that rustc builds for when none is named: this machine.
+pub(crate) fn host() -> Result<String> {
+    let mut version = Command::new(rustc());
+    version.arg("-vV");
+    let version = run::read(version)?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).context("`rustc -vV` names no host")?;
+    Ok(host.to_owned())
 }
 
 fn rustc() -> OsString {

@@ -83,18 +83,8 @@ impl serde::Serialize for Networks {
 }
 
 fn network(at: usize, text: &str) -> Result<Network, NetworksError> {
-    let grammar = NetworksError::Grammar { at };
-    let (address, prefix) = match text.split_once('/') {
-        // Digits only: the standard library's parser takes a sign too.
-        Some((address, prefix)) if prefix.bytes().all(|byte| byte.is_ascii_digit()) => (address, Some(prefix)),
-        Some(_) => return Err(grammar),
-        None => (text, None),
-    };
-    let address: IpAddr = address.parse().map_err(|_| grammar.clone())?;
-    let longest = if address.is_ipv4() { 32 } else { 128 };
-    let prefix = prefix.map_or(Ok(longest), |prefix| prefix.parse().map_err(|_| grammar.clone()))?;
-    Network::new(address, prefix).map_err(|error| match error {
-        NetworkError::Prefix => grammar,
+    Network::parse(text).map_err(|error| match error {
+        NetworkError::Grammar | NetworkError::Prefix => NetworksError::Grammar { at },
         NetworkError::HostBits(network) => NetworksError::HostBits { at, network },
     })
 }
