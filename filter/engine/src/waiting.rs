@@ -1,7 +1,8 @@
 //! Requests that wait: for the first table, or for one more word of the control plane's about a key that the table does not know.
 //!
 //! Both are bounded in time and in number. Those that wait for their key are bounded by source too, so that one caller with invented keys cannot take all the
-//! places. Nothing here decides: a request that is ready is handled again, by whatever table is there then.
+//! places. When the places are taken, the one that has waited longest gives way: a key that was really made needs a few milliseconds until the table knows it, and
+//! even under a flood there is always a place for so long. Nothing here decides: a request that is ready is handled again, by whatever table is there then.
 
 use crate::config::{ConfigError, Hold, in_range};
 use crate::guessing::network;
@@ -22,7 +23,7 @@ const LONGEST_MILLISECONDS: u64 = 60_000;
 pub struct UnknownKeys {
     /// How long, in milliseconds, at most 10000. 0: not at all.
     pub wait_milliseconds: u32,
-    /// How many may wait at once in a worker, at most 1024.
+    /// How many may wait at once in a worker, at most 1024. 0: none.
     pub requests: u32,
 }
 
@@ -98,32 +99,37 @@ impl Waiting {
         true
     }
 
-    /// Whether a request from `source` may wait for its key.
-    #[must_use]
-    pub fn has_room_for_key(&self, bounds: UnknownKeys, source: Option<Ipv6Addr>) -> bool {
-        let (room, source) = (places(bounds.requests), network(source));
-        let is_of_source = |held: &&Held| matches!(held.awaited, Awaited::Key { source: other, .. } if other == source);
-        bounds.wait_milliseconds > 0
-            && self.for_key.len() < room
-            && self.for_key.iter().filter(is_of_source).count() < (room / SHARE).max(1)
-    }
-
-    /// Has a request wait for its key. `false`: there is no room, or nothing to wait for.
+    /// Has a request wait for its key, of this digest, and for nothing longer than the bounds. The one that it takes the place of is ready then, and
+    /// should be decided at once. `false`: it does not wait, because nobody shall, or because there is nothing to wait for.
+    ///
+    /// The caller then tells [`Sync::want`].
     pub fn for_key(
         &mut self,
         context: u32,
         bounds: UnknownKeys,
         (digest, source): (Digest, Option<Ipv6Addr>),
-        sync: &mut Sync,
+        sync: &Sync,
         now: u64,
     ) -> bool {
-        if !self.has_room_for_key(bounds, source) {
+        let (room, source) = (places(bounds.requests), network(source));
+        if bounds.wait_milliseconds == 0 || room == 0 {
             return false;
         }
         let Some(ticket) = sync.expect(now) else { return false };
+        let is_of_source = |held: &&mut Held| matches!(held.awaited, Awaited::Key { source: of, .. } if of == source);
+        let of_source = self.for_key.iter_mut().filter(is_of_source).count();
+        let gives_way = if of_source >= (room / SHARE).max(1) {
+            self.for_key.iter_mut().find(is_of_source)
+        } else if self.for_key.len() >= room {
+            self.for_key.front_mut()
+        } else {
+            None
+        };
+        if let Some(held) = gives_way {
+            held.until = 0;
+        }
         let until = now + u64::from(bounds.wait_milliseconds);
-        let awaited = Awaited::Key { digest, source: network(source) };
-        self.for_key.push_back(Held { context, ticket, until, awaited });
+        self.for_key.push_back(Held { context, ticket, until, awaited: Awaited::Key { digest, source } });
         true
     }
 

@@ -6,7 +6,7 @@
 //! * A snapshot is built beside the serving table and replaces it only when it is complete: the last page says how many keys there are.
 //! * Whatever goes wrong, the old table serves on, the fault is counted, and the next attempt comes after a growing pause.
 //! * A history that goes backwards under the same epoch, or a table that shrinks suddenly, is refused.
-//! * A request may ask whether its key is there by now ([`Sync::expect`]): a probe then runs beside the long poll, within bounds. Whichever of the
+//! * A request may ask whether its key is there by now ([`Sync::want`]): a probe then runs beside the long poll, within bounds. Whichever of the
 //!   two comes second finds its page overtaken; that is no fault.
 
 mod fault;
@@ -226,14 +226,16 @@ impl Sync {
 
     /// A request presents a key that the table does not know and would wait for the next word of the control plane's. `None`: there is
     /// nothing to wait for, because there is no table, or because the control plane does not answer and was asked just now.
-    pub fn expect(&mut self, now: u64) -> Option<Ticket> {
+    #[must_use]
+    pub fn expect(&self, now: u64) -> Option<Ticket> {
         self.serving.as_ref()?;
-        if self.failures > 0 && !(self.probe.may_start(now) && self.is_at_rest()) {
-            return None;
-        }
-        let ticket = self.ticket();
-        self.probe.wanted = Some(ticket);
-        Some(ticket)
+        let answers = self.failures == 0 || (self.probe.may_start(now) && self.is_at_rest());
+        answers.then(|| self.ticket())
+    }
+
+    /// A request that came now waits for the next word of the control plane's.
+    pub fn want(&mut self) {
+        self.probe.wanted = Some(self.ticket());
     }
 
     /// A request that waited has got its key: the next one need not wait long.

@@ -111,8 +111,9 @@ impl World {
         let context = self.next_context;
         self.next_context += 1;
         let source = Some(Ipv6Addr::from_bits(u128::from(context) << 64));
-        let waits = self.waiting.for_key(context, BOUNDS, (digest, source), &mut self.sync, self.now);
+        let waits = self.waiting.for_key(context, BOUNDS, (digest, source), &self.sync, self.now);
         if waits {
+            self.sync.want();
             self.arrivals.push(Arrival { context, digest, made: name <= self.head, at: self.now });
         }
         self.turn();
@@ -311,21 +312,31 @@ fn a_flood_of_invented_keys_makes_two_probes_a_second_and_fills_no_more_than_the
 }
 
 #[test]
-fn one_source_takes_an_eighth_of_the_places() {
+fn one_source_takes_an_eighth_of_the_places_and_the_oldest_gives_way() {
     let mut world = World::synced(10);
-    let flooder = |last: u128| Some(Ipv6Addr::from_bits((0x2001_0db8 << 96) | last));
+    let flooder = |last: u32| Some(Ipv6Addr::from_bits((0x2001_0db8 << 96) | u128::from(last)));
+    let another = |n: u32| Some(Ipv6Addr::from_bits(u128::from(n) << 64));
+    // Each one that comes in, and who goes for it.
     let mut ask = |context: u32, source| {
         let digest = digest(1_000 + u64::from(context));
-        world.waiting.for_key(context, BOUNDS, (digest, source), &mut world.sync, world.now)
+        assert!(world.waiting.for_key(context, BOUNDS, (digest, source), &world.sync, world.now));
+        std::iter::from_fn(|| world.waiting.next(world.now, &world.sync)).map(|held| held.context).collect::<Vec<_>>()
     };
-    assert_eq!((1..=50).filter(|n| ask(*n, flooder(u128::from(*n)))).count(), 8);
-    assert!(ask(100, flooder(1 << 64)), "another network");
-    assert!(ask(101, None), "no address");
-    assert_eq!((200..300).filter(|n| ask(*n, flooder(u128::from(*n) << 64))).count(), 54);
-    assert!(!ask(400, None));
-    assert!(world.waiting.forget(1) && !world.waiting.forget(1));
-    let mut ask = |context| world.waiting.for_key(context, BOUNDS, (digest(9_999), None), &mut world.sync, world.now);
-    assert!(ask(401));
+    for n in 1..=8 {
+        assert_eq!(ask(n, flooder(n)), [0; 0]);
+    }
+    for n in 9..=50 {
+        assert_eq!(ask(n, flooder(n)), [n - 8], "the flooder's own oldest");
+    }
+    assert_eq!(ask(100, None), [0; 0], "no address");
+    for n in 101..=155 {
+        assert_eq!(ask(n, another(n)), [0; 0], "{n}");
+    }
+    // All places are taken: eight of them by the flooder, who was first.
+    assert_eq!((ask(200, another(200)), ask(201, another(201))), (vec![43], vec![44]));
+    assert_eq!(world.waiting.len(), 64);
+    assert!(world.waiting.forget(50) && !world.waiting.forget(50) && !world.waiting.forget(43));
+    assert_eq!(world.waiting.len(), 63);
 }
 
 #[test]
