@@ -16,6 +16,8 @@ pub struct Failure(pub u32);
 
 /// The status of a call that was carried out.
 pub const OK: u32 = 0;
+/// What was asked for is not there.
+pub const NOT_FOUND: Failure = Failure(1);
 
 /// The result of a call.
 pub type Call<T = ()> = Result<T, Failure>;
@@ -106,6 +108,14 @@ unsafe extern "C" {
     fn proxy_remove_header_map_value(map: u32, name: *const u8, name_size: usize) -> u32;
     fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
+    fn proxy_get_shared_data(
+        key: *const u8,
+        key_size: usize,
+        value: *mut *mut u8,
+        value_size: *mut usize,
+        cas: *mut u32,
+    ) -> u32;
+    fn proxy_set_shared_data(key: *const u8, key_size: usize, value: *const u8, value_size: usize, cas: u32) -> u32;
     fn proxy_http_call(
         upstream: *const u8,
         upstream_size: usize,
@@ -240,6 +250,20 @@ pub fn property(path: &[u8]) -> Call<Vec<u8>> {
 pub fn set_property(path: &[u8], value: &[u8]) -> Call {
     // SAFETY: the host reads both during the call.
     done(unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) })
+}
+
+/// A value that VMs of the same VM id share, and its number for `set_shared_data`. Other plugins can write there too.
+pub fn shared_data(key: &[u8]) -> Call<(Vec<u8>, u32)> {
+    let (mut data, mut size, mut cas) = (null_mut(), 0, 0);
+    // SAFETY: as in `header`; the host writes the number too.
+    let status = unsafe { proxy_get_shared_data(key.as_ptr(), key.len(), &raw mut data, &raw mut size, &raw mut cas) };
+    returned(status, data, size).map(|value| (value, cas))
+}
+
+/// Sets it, unless it was set since `cas` was read. With 0 it is set in any case.
+pub fn set_shared_data(key: &[u8], value: &[u8], cas: u32) -> Call {
+    // SAFETY: the host reads both during the call.
+    done(unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas) })
 }
 
 /// Starts a request to a cluster of the host's. The answer comes through `proxy_on_http_call_response` with the returned token.

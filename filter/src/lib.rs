@@ -6,8 +6,10 @@
 //!   because it panics on statuses and contexts that it does not expect, and a panic ends the worker (docs/decisions/0002).
 //! * [`wasi`]: environment and random bytes, which the ABI does not give
 //! * [`exports`]: what the host calls
-//! * [`vm`]: the plugin configurations and requests of one VM
-//! * [`root`]: one plugin configuration: its engine, its calls to the control plane, the requests it holds
+//! * [`vm`]: the feeds, plugin configurations and requests of one VM
+//! * [`numbering`]: which of its proxy's VMs this one is
+//! * [`feed`]: the synced table of one VM and one control plane, with its polls and the usage that goes back
+//! * [`root`]: one plugin configuration: its settings, the requests it holds
 //! * [`request`]: one request from headers to verdict
 //! * [`metrics`]: what operators see in Envoy's stats
 
@@ -15,7 +17,9 @@
 
 mod abi;
 mod exports;
+mod feed;
 mod metrics;
+mod numbering;
 mod request;
 mod root;
 mod vm;

@@ -3,14 +3,16 @@
 use crate::abi::{self, MetricType};
 use keyplane_contract::code::Reason;
 use keyplane_filter_engine::sync::SyncFault;
+use std::cell::Cell;
 
-/// The filter's metrics. One that the host does not take is left out; the filter works on.
+/// The filter's metrics, one set for each VM. One that the host does not take is left out; the filter works on.
 pub struct Metrics {
     decisions: [Option<u32>; Reason::ALL.len()],
     sync_faults: [Option<u32>; SyncFault::ALL.len()],
     gauges: [Option<u32>; Gauge::ALL.len()],
     usage_lost: Option<u32>,
     sources_lost: Option<u32>,
+    held: Cell<usize>,
 }
 
 /// What goes up and down. Each worker sets the same gauge, so the value is the last worker's.
@@ -56,6 +58,7 @@ impl Metrics {
             gauges: Gauge::ALL.map(|gauge| abi::define_metric(MetricType::Gauge, gauge.name()).ok()),
             usage_lost: counter("keyplane_usage_lost"),
             sources_lost: counter("keyplane_sources_lost"),
+            held: Cell::new(0),
         }
     }
 
@@ -78,6 +81,15 @@ impl Metrics {
     /// Counts uses whose source could not be kept.
     pub fn sources_lost(&self, lost: u64) {
         count(Some(&self.sources_lost), i64::try_from(lost).unwrap_or(i64::MAX));
+    }
+
+    /// One plugin configuration holds `after` requests where it held `before`; shown is what all of the VM hold.
+    pub fn held(&self, before: usize, after: usize) {
+        if before != after {
+            let held = (self.held.get() + after).saturating_sub(before);
+            self.held.set(held);
+            self.set(Gauge::Held, held as u64);
+        }
     }
 
     /// Sets a gauge.

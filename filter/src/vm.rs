@@ -1,16 +1,23 @@
-//! The contexts of one VM: root contexts (one for each plugin configuration) and the requests that belong to them.
+//! The contexts of one VM: root contexts (one for each plugin configuration), the requests that belong to them, and the feeds
+//! that they decide by.
 //!
 //! A VM is single-threaded, and the host does not call in while a call of ours is under way, except for memory. So one cell holds all,
 //! and if it were taken nevertheless, the request is refused.
 
 use crate::abi::{self, Action};
-use crate::root::Root;
+use crate::feed::Feed;
+use crate::metrics::Metrics;
+use crate::numbering;
+use crate::root::{Root, read_settings};
 use keyplane_contract::code::Reason;
 use keyplane_filter_engine::answers::OwnAnswers;
+use keyplane_filter_engine::config::ControlPlane;
 use keyplane_filter_engine::refusal::Answers;
+use keyplane_filter_engine::sync::Progress;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::rc::Rc;
 
 /// Spreads context numbers, which the host gives out one after the other; nobody outside can choose them.
 #[derive(Default)]
@@ -34,8 +41,19 @@ impl Hasher for NumberHasher {
 
 type Numbers<T> = HashMap<u32, T, BuildHasherDefault<NumberHasher>>;
 
+/// What there is once in a VM, from its first configuration on.
+struct Shared {
+    /// The host keeps each definition for the VM's life, so they are made once, however often the configuration changes.
+    metrics: Rc<Metrics>,
+    /// Whether no request has come yet, and most likely none will.
+    spare: bool,
+}
+
 #[derive(Default)]
 struct Vm {
+    shared: Option<Shared>,
+    /// By number; a number is free again when no root uses its feed.
+    feeds: Vec<Option<Feed>>,
     roots: Numbers<Root>,
     /// Root context of each request.
     requests: Numbers<u32>,
@@ -50,6 +68,118 @@ fn with_vm<T>(with: impl FnOnce(&mut Vm) -> T) -> Option<T> {
     VM.with(|vm| vm.try_borrow_mut().ok().map(|mut vm| with(&mut vm)))
 }
 
+impl Vm {
+    /// A root context with its feed.
+    fn root(&mut self, root: u32) -> Option<(&mut Root, &mut Feed)> {
+        let root = self.roots.get_mut(&root)?;
+        let feed = self.feeds.get_mut(root.feed())?.as_mut()?;
+        Some((root, feed))
+    }
+
+    fn configure(&mut self, context: u32, configuration_size: usize) -> Result<(), String> {
+        let settings = read_settings(configuration_size)?;
+        let shared = self.shared.get_or_insert_with(|| Shared {
+            metrics: Rc::new(Metrics::define()),
+            spare: numbering::is_spare(numbering::draw()),
+        });
+        let (metrics, spare) = (Rc::clone(&shared.metrics), shared.spare);
+        let feed = self.feed(&settings.control_plane, &metrics, spare)?;
+        let configured = Root::new(context, settings, feed, metrics).map(|mut new| {
+            // The same root context configured anew: what it held is decided by the new one as time goes.
+            if let Some(old) = self.roots.remove(&context) {
+                new.take_over(old);
+            }
+            self.roots.insert(context, new);
+        });
+        self.drop_unused_feeds();
+        configured
+    }
+
+    /// The number of the feed from this control plane: the one that others use already, or a new one.
+    fn feed(&mut self, from: &ControlPlane, metrics: &Rc<Metrics>, asleep: bool) -> Result<usize, String> {
+        let is_from = |feed: &Option<Feed>| feed.as_ref().is_some_and(|feed| feed.is_from(from));
+        if let Some(number) = self.feeds.iter().position(is_from) {
+            return Ok(number);
+        }
+        let new = Feed::new(from.clone(), Rc::clone(metrics), asleep)?;
+        let number = self.feeds.iter().position(Option::is_none).unwrap_or(self.feeds.len());
+        match self.feeds.get_mut(number) {
+            Some(free) => *free = Some(new),
+            None => self.feeds.push(Some(new)),
+        }
+        Ok(number)
+    }
+
+    fn drop_unused_feeds(&mut self) {
+        for (number, feed) in self.feeds.iter_mut().enumerate() {
+            if !self.roots.values().any(|root| root.feed() == number) {
+                *feed = None;
+            }
+        }
+    }
+
+    fn request_headers(&mut self, context: u32) -> Option<Action> {
+        let root = *self.requests.get(&context)?;
+        if self.shared.as_ref().is_some_and(|shared| shared.spare) {
+            self.wake(root);
+        }
+        let (root, feed) = self.root(root)?;
+        Some(root.request_headers(context, feed))
+    }
+
+    /// The first request of a VM that no request was expected of: from now on it is like every other.
+    fn wake(&mut self, root: u32) {
+        if let Some(shared) = &mut self.shared {
+            shared.spare = false;
+        }
+        self.feeds.iter_mut().flatten().for_each(Feed::wake);
+        if let Some((_, feed)) = self.root(root) {
+            feed.poll(root);
+        }
+    }
+
+    fn call_answered(&mut self, context: u32, token: u32, header_count: usize, body_size: usize) {
+        let answered = self.feeds.iter_mut().enumerate().find_map(|(number, feed)| {
+            let progress = feed.as_mut()?.call_answered(token, header_count, body_size)?;
+            Some((number, progress))
+        });
+        let Some((number, progress)) = answered else { return };
+        let Some(feed) = self.feeds.get_mut(number).and_then(Option::as_mut) else { return };
+        if progress == Progress::Complete {
+            self.roots.values_mut().filter(|root| root.feed() == number).for_each(|root| root.release_all(feed));
+        }
+        // The releases were about other contexts.
+        if let Some(root) = self.roots.get_mut(&context)
+            && abi::set_effective_context(context).is_ok()
+        {
+            feed.poll(context);
+            root.adjust_tick(feed);
+        }
+    }
+
+    fn context_deleted(&mut self, context: u32) {
+        if let Some(root) = self.requests.remove(&context) {
+            if let Some(root) = self.roots.get_mut(&root) {
+                root.request_ended(context);
+            }
+        } else if self.roots.remove(&context).is_some() {
+            self.root_gone(context);
+        }
+    }
+
+    /// The host drops the calls that were made in this root. Another one's next tick makes them anew.
+    fn root_gone(&mut self, gone: u32) {
+        self.drop_unused_feeds();
+        for (number, feed) in self.feeds.iter_mut().enumerate() {
+            let Some(feed) = feed else { continue };
+            feed.root_gone(gone);
+            if let Some(root) = self.roots.values_mut().find(|root| root.feed() == number) {
+                root.take_turn(feed);
+            }
+        }
+    }
+}
+
 pub fn context_created(context: u32, parent: u32) {
     if parent != 0 {
         with_vm(|vm| vm.requests.insert(context, parent));
@@ -57,16 +187,12 @@ pub fn context_created(context: u32, parent: u32) {
 }
 
 pub fn configure(root: u32, configuration_size: usize) -> bool {
-    match Root::configure(root, configuration_size) {
-        Ok(new) => with_vm(|vm| {
-            // The same root context configured anew: what it held is decided by the new one as time goes.
-            if let Some(old) = vm.roots.insert(root, new)
-                && let Some(new) = vm.roots.get_mut(&root)
-            {
-                new.take_over(old);
-            }
-        })
-        .is_some(),
+    let configured = with_vm(|vm| vm.configure(root, configuration_size));
+    match configured.unwrap_or_else(|| Err("the host configures it within another call".to_owned())) {
+        Ok(()) => {
+            abi::log(abi::LogLevel::Info, concat!("keyplane: filter ", env!("CARGO_PKG_VERSION"), " configured"));
+            true
+        }
         Err(message) => {
             abi::log(abi::LogLevel::Error, &format!("keyplane: {message}"));
             false
@@ -76,39 +202,23 @@ pub fn configure(root: u32, configuration_size: usize) -> bool {
 
 pub fn tick(root: u32) {
     with_vm(|vm| {
-        if let Some(root) = vm.roots.get_mut(&root) {
-            root.tick();
+        if let Some((root, feed)) = vm.root(root) {
+            root.tick(feed);
         }
     });
 }
 
 pub fn request_headers(context: u32) -> Action {
-    with_vm(|vm| {
-        let root = vm.requests.get(&context).copied();
-        let root = root.and_then(|root| vm.roots.get_mut(&root))?;
-        Some(root.request_headers(context))
-    })
-    .flatten()
-    // A request of no configuration that this VM knows: a fault denies.
-    .unwrap_or_else(|| crate::request::refuse(&Answers::new(&OwnAnswers::default()), Reason::Fault))
+    with_vm(|vm| vm.request_headers(context))
+        .flatten()
+        // A request of no configuration that this VM knows: a fault denies.
+        .unwrap_or_else(|| crate::request::refuse(&Answers::new(&OwnAnswers::default()), Reason::Fault))
 }
 
 pub fn call_answered(root: u32, token: u32, header_count: usize, body_size: usize) {
-    with_vm(|vm| {
-        if let Some(root) = vm.roots.get_mut(&root) {
-            root.call_answered(token, header_count, body_size);
-        }
-    });
+    with_vm(|vm| vm.call_answered(root, token, header_count, body_size));
 }
 
 pub fn context_deleted(context: u32) {
-    with_vm(|vm| {
-        if let Some(root) = vm.requests.remove(&context) {
-            if let Some(root) = vm.roots.get_mut(&root) {
-                root.request_ended(context);
-            }
-        } else {
-            vm.roots.remove(&context);
-        }
-    });
+    with_vm(|vm| vm.context_deleted(context));
 }

@@ -25,8 +25,18 @@ pub struct Bench {
     until_tick: Duration,
 }
 
-/// An Envoy process that could run the filter; no VM yet.
+/// Where the filter's VMs draw their numbers.
+pub const NUMBERS: &[u8] = concat!("keyplane.vms/", env!("CARGO_PKG_VERSION")).as_bytes();
+
+/// An Envoy process that runs the filter, with the two VMs that get no request behind it: the next VM is a worker.
 pub fn host() -> Host {
+    let host = new_host();
+    host.set_shared_data(NUMBERS, &2_u32.to_le_bytes());
+    host
+}
+
+/// An Envoy process that could run the filter; no VM yet.
+pub fn new_host() -> Host {
     let module = Module::filter().unwrap_or_else(|e| panic!("{e}"));
     let host = Host::new(&module);
     host.add_cluster("keyplane");

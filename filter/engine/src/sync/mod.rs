@@ -319,6 +319,11 @@ impl Sync {
         Ok(if header.head <= table.revision { Progress::Complete } else { Progress::Dropped })
     }
 
+    /// The host has dropped the poll in flight, through no fault of the control plane: the next is due at once.
+    pub fn cancelled(&mut self, now: u64) {
+        self.phase = Phase::Idle { due_at: now };
+    }
+
     /// Applies a verified page to the table it follows on, or begins a new table.
     fn take(&mut self, page: &Page<'_>) -> Result<(), SyncFault> {
         let header = &page.header;
