@@ -9,6 +9,7 @@ mod filter {
     mod credentials;
     mod hold;
     mod host;
+    mod identity;
     mod restrictions;
     mod start;
     mod sweep;

@@ -8,7 +8,7 @@ use keyplane_contract::code::Reason;
 use keyplane_contract::digest::Digest;
 use keyplane_contract::id::Id;
 use keyplane_contract::network::any_contains;
-use keyplane_contract::sync::{Environment, KeyState};
+use keyplane_contract::sync::{Environment, KeyState, Metadata};
 
 /// Who a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,12 @@ pub struct Principal<'t> {
     pub environment: Environment,
     /// Scopes joined by spaces; empty for none.
     pub scopes: &'t str,
+    /// The account's name; empty when the control plane does not tell it.
+    pub account_name: &'t str,
+    /// What another system calls the account; empty for none.
+    pub account_external_id: &'t str,
+    /// Those of the key's metadata that the operator chose to tell proxies.
+    pub metadata: Metadata<'t>,
     /// Whether the control plane wants to know where its requests come from.
     pub reports_sources: bool,
 }
@@ -141,9 +147,9 @@ fn rows<'t>(entry: &Entry, table: &'t Table) -> Option<Rows<'t>> {
         no => Some(owners.user(no)?),
     };
     let account = owners.account(project.or(user)?.account)?;
-    let (scopes, networks): (&str, &[u8]) = match entry.policy() {
-        0 => ("", &[]),
-        no => owners.policy(no).map(|policy| (&*policy.scopes, &*policy.networks))?,
+    let (scopes, networks, metadata): (&str, &[u8], _) = match entry.policy() {
+        0 => ("", &[], Metadata::NONE),
+        no => owners.policy(no).map(|policy| (&*policy.scopes, &*policy.networks, policy.metadata()))?,
     };
     let principal = Principal {
         key: entry.id(),
@@ -152,6 +158,9 @@ fn rows<'t>(entry: &Entry, table: &'t Table) -> Option<Rows<'t>> {
         user: user.map(|user| user.id),
         environment: entry.environment(),
         scopes,
+        account_name: &account.name,
+        account_external_id: &account.external_id,
+        metadata,
         reports_sources: entry.reports_sources(),
     };
     Some(Rows { principal, networks, suspended: account.suspended })
@@ -163,7 +172,7 @@ mod tests {
     use crate::credential::Source;
     use crate::host::fake::{FakeHost, NOW};
     use keyplane_contract::network::Network;
-    use keyplane_contract::sync::{Account, Key, Metadata, Policy, Project, Record};
+    use keyplane_contract::sync::{Account, Key, Policy, Project, Record};
     use proptest::prelude::*;
     use std::net::{IpAddr, Ipv4Addr};
 
@@ -182,8 +191,11 @@ mod tests {
         }
     }
 
+    /// `plan`: `pro`.
+    const PLAN: &[u8] = b"\x04plan\x03\0pro";
+
     const fn account(revision: u64, suspended: bool) -> Account<'static> {
-        Account { revision, id: Id([2; 16]), no: 1, suspended, name: "Acme", external_id: "" }
+        Account { revision, id: Id([2; 16]), no: 1, suspended, name: "Acme", external_id: "org_1" }
     }
 
     fn table_with(key: Key, networks: &[u8], suspended: bool) -> Table {
@@ -191,7 +203,13 @@ mod tests {
         let rows = [
             Record::Account(account(1, suspended)),
             Record::Project(Project { revision: 2, id: Id([3; 16]), no: 1, account: 1 }),
-            Record::Policy(Policy { revision: 3, no: 5, scopes: "read write", networks, metadata: Metadata::NONE }),
+            Record::Policy(Policy {
+                revision: 3,
+                no: 5,
+                scopes: "read write",
+                networks,
+                metadata: Metadata::from_bytes(PLAN),
+            }),
             Record::Key(key),
         ];
         assert!(rows.iter().all(|row| table.apply(row)));
@@ -229,6 +247,9 @@ mod tests {
             user: None,
             environment: Environment::Test,
             scopes: "read write",
+            account_name: "Acme",
+            account_external_id: "org_1",
+            metadata: Metadata::from_bytes(PLAN),
             reports_sources: false,
         };
         assert_eq!(decide(&credential, Ok(&table), &FakeHost::from("")), Verdict::Allow(expected));

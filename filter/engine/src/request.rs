@@ -66,7 +66,8 @@ pub fn handle(block: &[u8], settings: &Settings, worker: &mut Worker<'_>, host: 
         Ok(request) => decide(&request.credential, worker.usable_table(settings, None), host),
         Err(HostFault) => Verdict::Refuse { reason: Reason::Fault, key: None },
     };
-    let mut facts = Facts { revision: worker.table.map(|table| table.revision), ..facts(&verdict) };
+    let (revision, table_age) = (worker.table.map(|table| table.revision), worker.table.map(|_| worker.age));
+    let mut facts = Facts { revision, table_age, ..facts(&verdict) };
     if let (Ok(request), Verdict::Refuse { reason, .. }) = (&request, &verdict) {
         match worker.refuse(*reason, &request.credential, host) {
             Some(reason) => facts.reason = reason,
@@ -97,6 +98,9 @@ fn facts<'t>(verdict: &Verdict<'t>) -> Facts<'t> {
             environment: Some(principal.environment),
             user: principal.user.map(Who::Id),
             scopes: principal.scopes,
+            account_name: principal.account_name,
+            account_external_id: principal.account_external_id,
+            metadata: principal.metadata,
             ..Facts::of(Reason::Allowed)
         },
     }

@@ -59,6 +59,8 @@ pub struct ControlPlane {
     pub shrink_allowed: bool,
     /// Added to the number of live rows that the last page claims: a lie.
     pub live_offset: u64,
+    /// The metadata of every policy, as on the wire.
+    pub metadata: Vec<u8>,
     rows: BTreeMap<Row, (u64, State)>,
 }
 
@@ -71,6 +73,7 @@ impl ControlPlane {
             page_size: usize::MAX,
             shrink_allowed: false,
             live_offset: 0,
+            metadata: Vec::new(),
             rows: BTreeMap::new(),
         };
         plane.set(Row::Account, State::Account { suspended: false });
@@ -143,7 +146,7 @@ impl ControlPlane {
         let more = rows.len() > self.page_size;
         let mut writer = PageWriter::new(after);
         for (revision, state) in rows.into_iter().take(self.page_size) {
-            assert!(writer.push(&record(*revision, state)).unwrap(), "page over its size");
+            assert!(writer.push(&self.record(*revision, state)).unwrap(), "page over its size");
         }
         if more {
             return writer.finish_more(self.epoch, self.head);
@@ -153,30 +156,31 @@ impl ControlPlane {
         writer.finish_last(self.epoch, self.head, live, self.shrink_allowed)
     }
 
+    fn record<'a>(&'a self, revision: u64, state: &'a State) -> Record<'a> {
+        match state {
+            State::Account { suspended } => Record::Account(Account {
+                revision,
+                id: ACCOUNT,
+                no: 1,
+                suspended: *suspended,
+                name: "Acme",
+                external_id: "org_1",
+            }),
+            State::Project => Record::Project(Project { revision, id: PROJECT, no: 1, account: 1 }),
+            State::Policy(no, scopes, networks) => {
+                let metadata = Metadata::from_bytes(&self.metadata);
+                Record::Policy(Policy { revision, no: *no, scopes, networks, metadata })
+            }
+            State::Key(key) => Record::Key(Key { revision, ..*key }),
+            State::Gone(digest) => Record::Gone(Gone { revision, digest: *digest }),
+        }
+    }
+
     /// Answers a poll as the real server would, but never waits.
     pub fn answer(&self, poll: &Callout) -> Answer {
         let poll = Poll::of(poll);
         let after = if poll.epoch == Some(self.epoch) && poll.after <= self.head { poll.after } else { 0 };
         page_answer(&self.page(after))
-    }
-}
-
-fn record(revision: u64, state: &State) -> Record<'_> {
-    match state {
-        State::Account { suspended } => Record::Account(Account {
-            revision,
-            id: ACCOUNT,
-            no: 1,
-            suspended: *suspended,
-            name: "Acme",
-            external_id: "org_1",
-        }),
-        State::Project => Record::Project(Project { revision, id: PROJECT, no: 1, account: 1 }),
-        State::Policy(no, scopes, networks) => {
-            Record::Policy(Policy { revision, no: *no, scopes, networks, metadata: Metadata::NONE })
-        }
-        State::Key(key) => Record::Key(Key { revision, ..*key }),
-        State::Gone(digest) => Record::Gone(Gone { revision, digest: *digest }),
     }
 }
 

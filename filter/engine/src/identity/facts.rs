@@ -3,7 +3,7 @@
 use super::value::header_value;
 use keyplane_contract::code::Reason;
 use keyplane_contract::id::Id;
-use keyplane_contract::sync::Environment;
+use keyplane_contract::sync::{Environment, Metadata};
 use std::borrow::Cow;
 
 /// Something that can be told about a request.
@@ -111,7 +111,7 @@ pub struct Facts<'a> {
     /// The id that another system gave to the account.
     pub account_external_id: &'a str,
     /// The key's chosen metadata.
-    pub metadata: &'a [(&'a str, &'a str)],
+    pub metadata: Metadata<'a>,
     /// Name of the rule that matched.
     pub rule: &'a str,
     /// Why it was decided so.
@@ -135,7 +135,7 @@ impl Facts<'_> {
             scopes: "",
             account_name: "",
             account_external_id: "",
-            metadata: &[],
+            metadata: Metadata::NONE,
             rule: "",
             reason,
             revision: None,
@@ -170,10 +170,6 @@ impl Facts<'_> {
 
     /// The same for metadata.
     pub(super) fn tell_metadata<T>(&self, name: &str, tell: impl FnOnce(&[u8]) -> T) -> Option<T> {
-        self.metadata
-            .iter()
-            .find(|(known, _)| *known == name)
-            .and_then(|(_, value)| header_value(value))
-            .map(|value| tell(&value))
+        self.metadata.get(name).and_then(header_value).map(|value| tell(&value))
     }
 }

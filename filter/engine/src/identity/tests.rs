@@ -5,7 +5,7 @@ use super::*;
 use crate::config::ConfigError;
 use keyplane_contract::code::Reason;
 use keyplane_contract::id::Id;
-use keyplane_contract::sync::Environment;
+use keyplane_contract::sync::{Environment, Metadata};
 use proptest::prelude::*;
 
 fn config(json: &str) -> Result<IdentityConfig, String> {
@@ -27,7 +27,7 @@ fn facts() -> Facts<'static> {
         scopes: "jobs:read jobs:write",
         account_name: "Zoë & Co",
         account_external_id: "org_1",
-        metadata: &[("plan", "pro"), ("team", "a\nb")],
+        metadata: Metadata::from_bytes(b"\x04plan\x03\0pro\x04team\x03\0a\nb"),
         rule: "jobs",
         reason: Reason::Allowed,
         revision: Some(7),
