@@ -66,6 +66,8 @@ pub struct Settings {
     pub plans: BTreeMap<String, Cap>,
     /// The plan of accounts that are made without one.
     pub default_plan: String,
+    /// Names of the metadata of keys that proxies are told.
+    pub proxy_metadata: Vec<String>,
     /// What personal access tokens begin with.
     pub personal_token_prefix: String,
     /// Whose JWTs are taken.

@@ -47,6 +47,8 @@ mod store;
 mod tenants;
 #[path = "api/tokens.rs"]
 mod tokens;
+#[path = "api/told.rs"]
+mod told;
 #[path = "api/usage.rs"]
 mod usage;
 #[path = "api/usage_report.rs"]

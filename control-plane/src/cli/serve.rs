@@ -8,6 +8,7 @@ use super::place::Place;
 use super::{Failure, secrets};
 use crate::domain::plan::Plans;
 use crate::domain::project::is_reserved;
+use crate::domain::proxy_metadata::ProxyMetadata;
 use crate::domain::random::SystemRandom;
 use crate::domain::secret::Secret;
 use crate::domain::time::{Clock as _, SystemClock};
@@ -67,6 +68,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     raise_file_limit(2 * max_connections);
     let jwt = Verifier::new(&settings.jwt, |name| std::env::var(name).ok().map(Into::into))?;
     let plans = Plans::new(settings.plans.clone(), settings.default_plan.clone())?;
+    let proxy_metadata = ProxyMetadata::new(settings.proxy_metadata.clone())?;
     let personal_token_prefix = personal_token_prefix(&settings.personal_token_prefix)?;
     let signal = stop_signal()?;
     let store = open(&settings).await?;
@@ -81,6 +83,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         throttle: Arc::default(),
         last_uses: Arc::default(),
         plans: Arc::new(plans),
+        proxy_metadata: Arc::new(proxy_metadata),
         personal_token_prefix,
         revoked_retention: settings.revoked_retention.0,
         usage_retention: settings.usage_retention.0,
@@ -202,12 +205,15 @@ async fn sweep_forever(app: App) {
         ticks.tick().await;
         match sweep::sweep(&app).await {
             Ok(swept) if swept == Swept::default() => {}
-            Ok(Swept { revoked, left_feed, usage_rows, answers }) => tracing::info!(
+            Ok(Swept { told_anew, revoked, left_feed, policies, usage_rows, answers }) => tracing::info!(
+                told_anew,
                 revoked,
                 left_feed,
+                policies,
                 usage_rows,
                 answers,
-                "swept: idle keys revoked, revoked keys out of the feed, old usage and answers forgotten"
+                "swept: proxies told other metadata of keys, idle keys revoked, revoked keys out of the feed, unused policies, old \
+                 usage and answers forgotten"
             ),
             Err(error) => tracing::error!(cause = ?error.cause, "the sweeper failed; it tries again in a minute"),
         }

@@ -41,6 +41,15 @@ impl Metadata {
         serde_json::from_str(text).ok().map(Self)
     }
 
+    /// The text of a value that is a text, a number or a boolean; `None` for any other and for none.
+    pub fn plain(&self, name: &str) -> Option<String> {
+        match self.0.get(name)? {
+            Value::String(text) => Some(text.clone()),
+            value @ (Value::Number(_) | Value::Bool(_)) => Some(value.to_string()),
+            Value::Null | Value::Array(_) | Value::Object(_) => None,
+        }
+    }
+
     /// Compact JSON, its names in order: equal objects have equal texts.
     pub fn text(&self) -> String {
         serde_json::to_string(&self.0).unwrap_or_default()

@@ -16,6 +16,7 @@ pub mod name;
 pub mod networks;
 pub mod plan;
 pub mod project;
+pub mod proxy_metadata;
 pub mod random;
 pub mod rights;
 pub mod scope;

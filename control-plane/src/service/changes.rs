@@ -88,6 +88,7 @@ mod tests {
                 no: u32::try_from(revision).unwrap(),
                 scopes: scopes.to_owned(),
                 networks: Vec::new(),
+                metadata: Vec::new(),
             })
             .collect();
         Changes { head: count, live: 0, rows, complete: true }

@@ -1,6 +1,7 @@
 //! Makes a key. This is the only time that its secret leaves.
 
 use super::pending::Pending;
+use super::tell_proxies::policy;
 use super::{App, audit, future};
 use crate::domain::audit::{Action, Origin};
 use crate::domain::id::{KeyId, ProjectId};
@@ -84,7 +85,7 @@ pub async fn create_key(app: &App, by: &Origin, new: NewKey) -> Result<Pending<C
         idle_limit: None,
         revoke_reason: None,
     };
-    insert(&mut tx, &key, &secret, owned.account.no, OwnerNo::Project(owned.project.no)).await?;
+    insert(app, &mut tx, &key, &secret, owned.account.no, OwnerNo::Project(owned.project.no)).await?;
     tx.append_audit(&audit(now, by, Action::CreateKey, id.0, Some(owned.account.no), told(&key))).await?;
     Ok(Pending::new(CreatedKey { key, secret }, tx))
 }
@@ -104,13 +105,14 @@ pub(super) async fn allows_one_more(app: &App, tx: &mut WriteTx, owned: &OwnedPr
 
 /// Adds the row of a new key.
 pub(super) async fn insert(
+    app: &App,
     tx: &mut WriteTx,
     key: &Key,
     secret: &Secret,
     account: u32,
     owner: OwnerNo,
 ) -> Result<(), Error> {
-    let policy = tx.policy(&key.scopes, &key.networks).await?;
+    let policy = policy(app, tx, key).await?;
     let row = NewKeyRow {
         id: key.id,
         digest: secret.digest(),

@@ -68,7 +68,7 @@ pub async fn create_personal_token(
         idle_limit: None,
         revoke_reason: None,
     };
-    insert(&mut tx, &key, &secret, user.account, OwnerNo::User(user.no)).await?;
+    insert(app, &mut tx, &key, &secret, user.account, OwnerNo::User(user.no)).await?;
     tx.append_audit(&audit(now, by, Action::CreateKey, id.0, Some(user.account), told(&key))).await?;
     Ok(Pending::new(CreatedKey { key, secret }, tx))
 }

@@ -29,6 +29,7 @@ pub mod revoke_key;
 pub mod revoke_proxy_token;
 pub mod rotate_key;
 pub mod sweep;
+pub mod tell_proxies;
 pub mod throttle;
 pub mod update_account;
 pub mod update_admin_key;
@@ -41,6 +42,7 @@ pub mod workers;
 
 use crate::domain::audit::{Action, Entry, Origin};
 use crate::domain::plan::Plans;
+use crate::domain::proxy_metadata::ProxyMetadata;
 use crate::domain::random::Random;
 use crate::domain::time::{Clock, Time};
 use crate::error::{Code, Error, FieldError};
@@ -74,6 +76,8 @@ pub struct App {
     pub last_uses: Arc<LastUses>,
     /// The operator's plans.
     pub plans: Arc<Plans>,
+    /// Which metadata of keys proxies are told.
+    pub proxy_metadata: Arc<ProxyMetadata>,
     /// What personal access tokens begin with.
     pub personal_token_prefix: Prefix,
     /// How long a revoked key stays in the feed.

@@ -76,7 +76,7 @@ pub async fn rotate_key(app: &App, by: &Origin, id: KeyId, handover: Handover) -
         idle_limit: None,
         ..old.clone()
     };
-    insert(&mut tx, &new, &secret, owned.account.no, OwnerNo::Project(owned.project.no)).await?;
+    insert(app, &mut tx, &new, &secret, owned.account.no, OwnerNo::Project(owned.project.no)).await?;
 
     if !at_once && let Some(grace) = handover.grace {
         let end = now.after(grace);

@@ -1,10 +1,11 @@
-//! What time brings: rotated keys that nobody uses any more are revoked, revoked keys leave the feed after a while, usage and remembered answers
+//! What time brings: proxies are told other metadata of keys where the operator chose so, rotated keys that nobody uses any more are revoked, revoked keys leave the feed after a while, policies that no key needs, usage and remembered answers
 //! older than their retention and workers that went away are forgotten.
 //!
 //! The feed would otherwise carry each key that ever was. Until a revoked key leaves it, proxies can tell "revoked" from
 //! "unknown" in their metrics; callers see no difference.
 
 use super::last_uses::write_last_uses;
+use super::tell_proxies::follow_proxy_metadata;
 use super::{App, audit};
 use crate::domain::audit::{Action, Origin};
 use crate::domain::key::RevokeReason;
@@ -14,6 +15,9 @@ use std::time::Duration;
 
 /// How many keys change in one transaction: the writer is free again in between.
 const BATCH: u32 = 500;
+
+/// How many policies are forgotten in one transaction.
+const POLICY_BATCH: u32 = 500;
 
 /// How many rows of usage are forgotten in one transaction: a few milliseconds of the writer's time.
 const USAGE_BATCH: u32 = 2_000;
@@ -30,10 +34,14 @@ const IDLE: &str = "idle";
 /// What a sweep has done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Swept {
+    /// Keys of which proxies are told other metadata than before.
+    pub told_anew: usize,
     /// Rotated keys that were revoked because nobody uses them any more.
     pub revoked: usize,
     /// Revoked keys that left the feed.
     pub left_feed: usize,
+    /// Policies that no key referred to any more.
+    pub policies: u64,
     /// Rows of usage that were past their retention.
     pub usage_rows: u64,
     /// Answers to requests with an `Idempotency-Key` that were past their retention.
@@ -60,6 +68,8 @@ pub async fn sweep(app: &App) -> Result<Swept, Error> {
             break;
         }
     }
+    swept.told_anew = follow_proxy_metadata(app).await?;
+    swept.policies = forget_policies(app).await?;
     swept.usage_rows = forget_usage(app).await?;
     swept.answers = forget_answers(app).await?;
     let mut tx = app.store.write().await?;
@@ -109,6 +119,17 @@ async fn retire_keys(app: &App) -> Result<usize, Error> {
     }
     tx.commit().await?;
     Ok(due.len())
+}
+
+/// Forgets policies that no key refers to, in small steps: their metadata, too, is told no longer than it is needed.
+async fn forget_policies(app: &App) -> Result<u64, Error> {
+    let mut forgotten = 0;
+    while app.store.has_unused_policies().await? && !*app.stopping.borrow() {
+        let mut tx = app.store.write().await?;
+        forgotten += tx.forget_policies(POLICY_BATCH).await?;
+        tx.commit().await?;
+    }
+    Ok(forgotten)
 }
 
 /// Forgets usage past its retention, in small steps.

@@ -3,6 +3,7 @@
 //! Name and metadata of a revoked key can still be changed, for people who look back; nothing else of it can.
 
 use super::permit::visible;
+use super::tell_proxies::policy;
 use super::{App, audit, future};
 use crate::domain::audit::{Action, Origin};
 use crate::domain::id::KeyId;
@@ -93,9 +94,12 @@ pub async fn update_key(
     if new.name != old.name {
         entries.push((Action::RenameKey, json!({ "from": old.name, "to": new.name })));
     }
-    if edited {
-        let policy = tx.policy(&new.scopes, &new.networks).await?;
+    let told = |key: &Key| app.proxy_metadata.of(&key.metadata);
+    if edited || told(&new) != told(old) {
+        let policy = policy(app, &mut tx, &new).await?;
         tx.update_key_terms(stored.no, policy, new.expires_at).await?;
+    }
+    if edited {
         entries.push((Action::UpdateKey, json!({ "from": terms(old), "to": terms(&new) })));
     }
     if new.state != old.state {

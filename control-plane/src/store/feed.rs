@@ -38,6 +38,8 @@ pub enum FeedRow {
         scopes: String,
         /// Networks, 17 bytes each.
         networks: Vec<u8>,
+        /// Pairs of metadata, as on the wire.
+        metadata: Vec<u8>,
     },
 }
 
@@ -50,8 +52,8 @@ impl FeedRow {
                 let (revision, id, no, suspended) = (*revision, *id, *no, *suspended);
                 Record::Account(Account { revision, id, no, suspended, name, external_id })
             }
-            Self::Policy { revision, no, scopes, networks } => {
-                let metadata = Metadata::NONE;
+            Self::Policy { revision, no, scopes, networks, metadata } => {
+                let metadata = Metadata::from_bytes(metadata);
                 Record::Policy(Policy { revision: *revision, no: *no, scopes, networks, metadata })
             }
         }
@@ -105,7 +107,7 @@ impl Store {
         stretch
             .read(
                 &mut tx,
-                "SELECT revision, no, scopes, networks FROM policies WHERE revision > ? ORDER BY revision LIMIT ?",
+                "SELECT revision, no, scopes, networks, metadata FROM policies WHERE revision > ? ORDER BY revision LIMIT ?",
                 policy,
             )
             .await?;
@@ -188,6 +190,7 @@ fn policy(row: &SqliteRow) -> Result<FeedRow, StoreError> {
         no: number(row, "no")?,
         scopes: row.try_get("scopes")?,
         networks: row.try_get("networks")?,
+        metadata: row.try_get("metadata")?,
     })
 }
 

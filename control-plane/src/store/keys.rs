@@ -151,6 +151,12 @@ impl WriteTx {
         row.as_ref().map(stored_key).transpose()
     }
 
+    /// The key or personal access token of this number; `None` when there is none.
+    pub async fn key_of_number(&mut self, no: i64) -> Result<Option<StoredKey>, StoreError> {
+        let row = sqlx::query(select!("WHERE k.no = ?")).bind(no).fetch_optional(self.connection()).await?;
+        row.as_ref().map(stored_key).transpose()
+    }
+
     /// How many keys of a project count against its plan's cap at `now`: those that may still be used, without the ones
     /// that are being replaced.
     pub async fn counted_keys(&mut self, project: u32, now: Time) -> Result<u64, StoreError> {
@@ -187,7 +193,7 @@ impl WriteTx {
         rows.iter().map(stored_key).collect()
     }
 
-    /// Gives a key another name and other metadata. Proxies know neither, so no revision is taken.
+    /// Gives a key another name and other metadata. No revision is taken: what proxies know of metadata is in the policy.
     pub async fn update_key_labels(&mut self, no: i64, name: &Name, metadata: &Metadata) -> Result<(), StoreError> {
         sqlx::query("UPDATE keys SET name = ?, metadata = ? WHERE no = ?")
             .bind(name.as_str())

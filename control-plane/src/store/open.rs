@@ -203,10 +203,17 @@ pub(super) async fn check(path: &Path) -> Result<(), OpenError> {
 }
 
 pub(super) async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
-    MIGRATIONS
-        .run_direct(None, connection, false)
-        .await
-        .map_err(|source| OpenError::Migrate { path: path.to_owned(), source })
+    let migrated = |source| OpenError::Migrate { path: path.to_owned(), source };
+    // A table that others refer to can be made anew only while references are not enforced (sqlite.org/lang_altertable.html, section 7),
+    // and inside of a transaction that cannot be changed.
+    enforce_references(connection, false).await.map_err(|error| migrated(error.into()))?;
+    MIGRATIONS.run_direct(None, connection, false).await.map_err(migrated)?;
+    enforce_references(connection, true).await.map_err(|error| migrated(error.into()))
+}
+
+async fn enforce_references(connection: &mut SqliteConnection, enforce: bool) -> Result<(), sqlx::Error> {
+    let sql = if enforce { "PRAGMA foreign_keys = ON" } else { "PRAGMA foreign_keys = OFF" };
+    sqlx::query(sql).execute(connection).await.map(|_| ())
 }
 
 async fn initialize(connection: &mut SqliteConnection, epoch: Id, now: Time) -> Result<(), StoreError> {

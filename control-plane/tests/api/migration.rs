@@ -19,8 +19,10 @@ use std::path::Path;
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// Digests of the released migrations: a database remembers which text made it, and refuses another.
-const RELEASED: [&str; 1] =
-    ["3e72a3050bed7e4d4798108cad7c27a1c0b78a1d357f3fb9dc28f8c2880c3c75975e59d30e57543d5fc218cd5ddc98e0"];
+const RELEASED: [&str; 2] = [
+    "3e72a3050bed7e4d4798108cad7c27a1c0b78a1d357f3fb9dc28f8c2880c3c75975e59d30e57543d5fc218cd5ddc98e0",
+    "b4c360e9ee25b99678599142e99c8a5de6f6963f2a32cbc7e5c87507f9b0721c66a957c59a23a0f60e4c1e9f3632f20e",
+];
 
 /// Ids in the order in which they were made.
 fn id(number: u8) -> Id {
@@ -40,9 +42,7 @@ struct Row {
 async fn write_schema_1(folder: &Path, admin: &Secret, proxy: &Secret, keys: &[Row]) {
     let options = SqliteConnectOptions::new().filename(folder.join(DATABASE_FILE)).create_if_missing(true);
     let mut connection = options.connect().await.unwrap();
-    let first = MIGRATIONS.iter().filter(|migration| migration.version == 1).cloned().collect();
-    let first = Migrator { migrations: Cow::Owned(first), ..Migrator::DEFAULT };
-    first.run_direct(None, &mut connection, false).await.unwrap();
+    migrate(&mut connection, 1).await;
     let sql = "PRAGMA application_id = 0x4b504442; PRAGMA journal_mode = WAL;
         INSERT INTO meta VALUES (1, x'019b0000000070008000000000000001', 8, 3, 0);
         INSERT INTO accounts (id, revision, name, status, created_at) VALUES (x'019b0000000070008000000000000002', 1, 'Acme', 'active', 0);
@@ -85,8 +85,35 @@ async fn write_schema_1(folder: &Path, admin: &Secret, proxy: &Secret, keys: &[R
     connection.close().await.unwrap();
 }
 
+/// Brings the schema up to this version.
+async fn migrate(connection: &mut SqliteConnection, version: i64) {
+    let until = MIGRATIONS.iter().filter(|migration| migration.version <= version).cloned().collect();
+    let until = Migrator { migrations: Cow::Owned(until), ..Migrator::DEFAULT };
+    until.run_direct(None, connection, false).await.unwrap();
+}
+
+/// The same database once the release of the second schema had opened it and written into what that schema added.
+async fn write_schema_2(folder: &Path, admin: &Secret, proxy: &Secret, keys: &[Row]) {
+    write_schema_1(folder, admin, proxy, keys).await;
+    let mut connection = connect(folder).await;
+    migrate(&mut connection, 2).await;
+    let sql = r#"UPDATE accounts SET external_id = 'org_1', plan = 'team';
+        UPDATE keys SET metadata = '{"plan":"pro"}', replaced_by = 2 WHERE no = 1"#;
+    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_database_of_the_first_schema_is_brought_up_to_date_and_serves() {
+    is_brought_up_to_date_and_serves(1).await;
+}
+
+#[tokio::test]
+async fn a_database_of_the_second_schema_is_brought_up_to_date_and_serves() {
+    is_brought_up_to_date_and_serves(2).await;
+}
+
+async fn is_brought_up_to_date_and_serves(schema: u8) {
     let folder = tempfile::tempdir().unwrap();
     let (admin, proxy) = (secret(ADMIN_PREFIX), secret(PROXY_PREFIX));
     let row = |state| Row { secret: secret("uk_live"), state, revoked_at: None, gone_at: None, policy: None };
@@ -96,19 +123,29 @@ async fn a_database_of_the_first_schema_is_brought_up_to_date_and_serves() {
         Row { revoked_at: Some(START), ..row(KeyState::Revoked) },
         Row { revoked_at: Some(1), gone_at: Some(2), ..row(KeyState::Revoked) },
     ];
-    write_schema_1(folder.path(), &admin, &proxy, &keys).await;
+    if schema == 1 {
+        write_schema_1(folder.path(), &admin, &proxy, &keys).await;
+    } else {
+        write_schema_2(folder.path(), &admin, &proxy, &keys).await;
+    }
     let plane = ControlPlane::open(folder, admin, proxy).await;
 
     // Nothing is lost, and what is new has its default.
     let account = plane.get(&format!("/v1/accounts/{}", id(2))).await.json();
     assert_eq!((&account["name"], &account["status"]), (&json!("Acme"), &json!("active")));
+    let (external_id, plan, metadata) = if schema == 1 {
+        (json!(null), "enterprise", json!({}))
+    } else {
+        (json!("org_1"), "team", json!({ "plan": "pro" }))
+    };
+    assert_eq!((&account["external_id"], text(&account, "plan")), (&external_id, plan.to_owned()));
     let listed = plane.get("/v1/keys").await.json();
     let statuses: Vec<_> = listed["data"].as_array().unwrap().iter().map(|key| text(key, "status")).collect();
     assert_eq!(statuses, ["revoked", "revoked", "disabled", "active"]);
-    assert_eq!(listed["data"][3]["scopes"], json!(["read", "write"]));
+    assert_eq!((&listed["data"][3]["scopes"], &listed["data"][3]["metadata"]), (&json!(["read", "write"]), &metadata));
     assert_eq!(listed["data"][3]["key_prefix"], keys[0].secret.mask());
 
-    // Proxies are told the same as before, and go on from where they were.
+    // Proxies are told the same as before, and go on from where they were, with what they did not hear yet: the account's name.
     let poll = async |after: u64| {
         let request = plane.sync_request(Method::GET, &format!("/sync/v1/changes?epoch={}&after={after}", id(1)));
         let answer = plane.send_sync(request.body(Body::empty()).unwrap()).await;
@@ -117,20 +154,24 @@ async fn a_database_of_the_first_schema_is_brought_up_to_date_and_serves() {
     };
     let bytes = poll(0).await;
     let page = Page::decode(&bytes).unwrap();
-    assert_eq!((page.header.epoch, page.header.until, page.header.live), (id(1), 8, 3));
+    assert_eq!((page.header.epoch, page.header.until, page.header.live), (id(1), 9, 3));
     let digest = |key: &Row| key.secret.digest();
     let told = |page: &Page<'_>| page.records().filter_map(|record| known(&record.unwrap())).collect::<Vec<_>>();
     assert_eq!(told(&page), keys[..3].iter().map(|key| (digest(key), Some(key.state))).collect::<Vec<_>>());
     let bytes = poll(7).await;
-    assert_eq!(told(&Page::decode(&bytes).unwrap()), [(digest(&keys[3]), None)]);
+    let page = Page::decode(&bytes).unwrap();
+    assert_eq!(told(&page), [(digest(&keys[3]), None)]);
+    let Some(Ok(Record::Account(account))) = page.records().last() else { panic!("no account") };
+    assert_eq!((account.revision, account.name), (9, "Acme"));
+    assert_eq!(json!(account.external_id), if schema == 1 { json!("") } else { external_id });
 
     // It can be written to: the next revision is the next number.
     let path = format!("/v1/keys/{}", id(11));
     assert_eq!(plane.patch(&path, json!({ "enabled": true })).await.json()["status"], "active");
     plane.key(&id(3).to_string(), "test", "new").await;
-    let bytes = poll(8).await;
+    let bytes = poll(9).await;
     let page = Page::decode(&bytes).unwrap();
-    assert_eq!((page.header.after, page.header.until, page.header.live), (8, 10, 4));
+    assert_eq!((page.header.after, page.header.until, page.header.live), (9, 11, 4));
 
     let mut connection = connect(plane.folder.path()).await;
     let check = sqlx::query("PRAGMA integrity_check").fetch_one(&mut connection).await.unwrap();

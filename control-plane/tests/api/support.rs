@@ -5,6 +5,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use keyplane::domain::plan::{Cap, Plans};
+use keyplane::domain::proxy_metadata::ProxyMetadata;
 use keyplane::domain::random::SystemRandom;
 use keyplane::domain::secret::{ADMIN_PREFIX, PROXY_PREFIX, Secret};
 use keyplane::domain::time::{Clock, Time};
@@ -132,6 +133,13 @@ impl ControlPlane {
         plane
     }
 
+    /// Chooses which metadata of keys proxies are told, as the setting would.
+    pub fn tell_proxies(&mut self, names: &[&str]) {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        self.app.proxy_metadata = Arc::new(ProxyMetadata::new(names).unwrap());
+        self.management = keyplane::http::management(&self.app);
+    }
+
     /// Serves the database in `folder`.
     pub async fn open(folder: TempDir, admin: Secret, proxy: Secret) -> Self {
         let store = DataDir::lock_existing(folder.path()).unwrap().open().await.unwrap();
@@ -146,6 +154,7 @@ impl ControlPlane {
             throttle: Arc::default(),
             last_uses: Arc::default(),
             plans: Arc::new(plans()),
+            proxy_metadata: Arc::default(),
             personal_token_prefix: Prefix::parse("kp_pat").unwrap(),
             revoked_retention: Duration::from_hours(7 * 24),
             usage_retention: Duration::from_hours(400 * 24),

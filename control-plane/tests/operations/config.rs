@@ -37,3 +37,16 @@ fn what_clients_and_secrets_are_set_with_is_no_setting() {
         assert!(!done(&keyplane(&["config"])).contains(&format!("\n{name} =")));
     }
 }
+
+#[test]
+fn metadata_for_proxies_are_chosen_in_the_environment_too_and_wrong_names_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let any = "127.0.0.1:0";
+    let serve = ["serve", "--data-dir", text(folder.path()), "--listen", any, "--sync-listen", any];
+    let said = |names: &str| refused(&command(&serve).env("KEYPLANE_PROXY_METADATA", names).output().unwrap());
+    assert!(said(r#"["plan", "customer tier"]"#).contains("there is no database"));
+    for wrong in [r#"[""]"#, "plan", "[1]"] {
+        let said = said(wrong);
+        assert!(said.contains("proxy_metadata") && !said.contains("there is no database"), "{wrong}: {said}");
+    }
+}
