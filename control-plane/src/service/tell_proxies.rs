@@ -10,8 +10,8 @@ use crate::domain::key::Key;
 use crate::error::Error;
 use crate::store::{StoreError, WriteTx};
 
-/// How many keys change in one transaction: the writer is free again in between.
-const BATCH: u32 = 500;
+/// How many keys change in one transaction. Few: there may be very many batches, and a revocation must not wait long in between.
+const BATCH: u32 = 100;
 
 /// The number of the policy of `key`: its restrictions, and the metadata that proxies are told. This is the one place that says
 /// what a policy is made of. `None` for a key that has neither.
