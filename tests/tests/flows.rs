@@ -11,6 +11,7 @@ mod flows {
     mod crash;
     mod hostile_requests;
     mod last_used;
+    mod metrics;
     mod outage;
     mod products;
     mod readme;
