@@ -52,6 +52,16 @@ pub fn handle(settings: &Settings, worker: &mut Worker<'_>) -> Outcome {
     }
 }
 
+/// Removes keys from the path of a request that is about to be refused: logs show it. The request goes nowhere, so what cannot be removed does
+/// not matter to it.
+pub fn clean_path(settings: &Settings) {
+    if settings.credentials.are_in_query()
+        && let Ok(path) = abi::header(MapType::HttpRequestHeaders, b":path")
+    {
+        let _ = settings.credentials.remove_from_path(&path, &Effective);
+    }
+}
+
 /// Answers the request of the effective context with the refusal of `reason`. It stays paused whatever the host says, so a refusal that
 /// could not be sent does not let the request pass.
 pub fn refuse(answers: &Answers, reason: Reason) -> Action {

@@ -72,6 +72,7 @@ impl Root {
     }
 
     fn refuse(&self, reason: Reason) -> Action {
+        request::clean_path(&self.settings);
         request::refuse(&self.settings.answers, reason)
     }
 

@@ -10,7 +10,6 @@ use crate::metrics::Metrics;
 use crate::numbering;
 use crate::root::{Root, read_settings};
 use keyplane_contract::code::Reason;
-use keyplane_filter_engine::answers::OwnAnswers;
 use keyplane_filter_engine::config::ControlPlane;
 use keyplane_filter_engine::refusal::Answers;
 use keyplane_filter_engine::sync::Progress;
@@ -212,7 +211,7 @@ pub fn request_headers(context: u32) -> Action {
     with_vm(|vm| vm.request_headers(context))
         .flatten()
         // A request of no configuration that this VM knows: a fault denies.
-        .unwrap_or_else(|| crate::request::refuse(&Answers::new(&OwnAnswers::default()), Reason::Fault))
+        .unwrap_or_else(|| crate::request::refuse(&Answers::default(), Reason::Fault))
 }
 
 pub fn call_answered(root: u32, token: u32, header_count: usize, body_size: usize) {

@@ -11,6 +11,7 @@ mod filter {
     mod host;
     mod identity;
     mod restrictions;
+    mod sources;
     mod start;
     mod sweep;
     mod sync;

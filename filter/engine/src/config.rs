@@ -4,6 +4,8 @@
 //! No secret belongs here, because Envoy shows the configuration in its config dump: the proxy token comes from the environment.
 
 use crate::answers::OwnAnswers;
+use crate::challenge::Realm;
+use crate::credential::source::SourceConfigs;
 use crate::guessing::Limit;
 use crate::identity::IdentityConfig;
 use crate::staleness::Staleness;
@@ -20,9 +22,15 @@ pub struct Config {
     /// What happens to requests that arrive before the first table is complete.
     #[serde(default)]
     pub hold: Hold,
+    /// Where a credential may be.
+    #[serde(default)]
+    pub credentials: SourceConfigs,
     /// Whether the upstream gets the credential too. Off unless the upstream checks keys itself.
     #[serde(default)]
     pub forward_credential: bool,
+    /// What challenges call that which is protected.
+    #[serde(default)]
+    pub realm: Realm,
     /// What refused callers get instead of the usual problem.
     #[serde(default)]
     pub answers: OwnAnswers,
@@ -156,6 +164,7 @@ pub(crate) fn in_range(path: &str, value: u32, least: u32, most: u32) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Settings;
     use proptest::prelude::*;
 
     fn error(json: &str) -> String {
@@ -191,16 +200,20 @@ mod tests {
     fn every_example_of_the_page_about_settings_is_taken() {
         let page = include_str!("../../../docs/filter.md");
         let examples: Vec<_> = page.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-        assert_eq!(examples.len(), 3);
-        for example in examples {
-            let whole = example.contains("control_plane");
-            let answers = format!(r#"{{"control_plane": {{"cluster": "keyplane"}}, "answers": {example}}}"#);
-            let config = Config::parse(if whole { example } else { &answers }.as_bytes()).unwrap();
-            assert_ne!(config.answers, OwnAnswers::default());
-            // The first one shows the defaults.
-            let least = Config::parse(br#"{"control_plane": {"cluster": "keyplane"}}"#).unwrap();
-            assert_eq!(Config { answers: OwnAnswers::default(), ..config }, least);
+        let least = Config::parse(br#"{"control_plane": {"cluster": "keyplane"}}"#).unwrap();
+        for (index, example) in examples.iter().enumerate() {
+            // Those that show one part leave out what has to be there.
+            let part = example.replacen('{', r#"{"control_plane": {"cluster": "keyplane"}, "#, 1);
+            let whole = if example.contains("control_plane") { *example } else { &part };
+            let config = Config::parse(whole.as_bytes()).unwrap_or_else(|error| panic!("{error}: {example}"));
+            assert_ne!(config, least, "{example}");
+            // The first one shows the defaults, and what an own answer looks like.
+            if index == 0 {
+                assert_eq!(Config { answers: OwnAnswers::default(), ..config.clone() }, least);
+            }
+            Settings::compile(config).unwrap_or_else(|error| panic!("{error}: {example}"));
         }
+        assert!(examples.len() > 3);
     }
 
     proptest! {

@@ -87,7 +87,7 @@ pub fn decide<'t>(credential: &Credential<'_>, table: Result<&'t Table, Reason>,
         Credential::Missing => return Verdict::refuse(Reason::Missing),
         Credential::Multiple => return Verdict::refuse(Reason::Multiple),
         Credential::Malformed => return Verdict::refuse(Reason::Malformed),
-        Credential::Presented { secret, .. } => *secret,
+        Credential::Presented { secret, .. } => &**secret,
     };
     let table = match table {
         Ok(table) => table,
@@ -169,7 +169,7 @@ fn rows<'t>(entry: &Entry, table: &'t Table) -> Option<Rows<'t>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::Source;
+    use crate::credential::Place;
     use crate::host::fake::{FakeHost, NOW};
     use keyplane_contract::network::Network;
     use keyplane_contract::sync::{Account, Key, Policy, Project, Record};
@@ -221,7 +221,7 @@ mod tests {
     }
 
     fn reason_from(from: &FakeHost, table: &Table) -> Reason {
-        let credential = Credential::Presented { secret: b"secret", source: Source::Bearer };
+        let credential = Credential::Presented { secret: b"secret".into(), place: Place::Header(0) };
         match decide(&credential, Ok(table), from) {
             Verdict::Allow(_) => Reason::Allowed,
             Verdict::Refuse { reason, .. } => reason,
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn an_active_key_makes_its_principal() {
         let table = table(Key { policy: 5, ..key("secret") });
-        let credential = Credential::Presented { secret: b"secret", source: Source::ApiKeyHeader };
+        let credential = Credential::Presented { secret: b"secret".into(), place: Place::Header(0) };
         let expected = Principal {
             key: Id([1; 16]),
             account: Id([2; 16]),
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn without_a_table_only_a_bad_request_is_decided() {
-        let credential = Credential::Presented { secret: b"secret", source: Source::Bearer };
+        let credential = Credential::Presented { secret: b"secret".into(), place: Place::Header(0) };
         let nobody = FakeHost::from("");
         for reason in [Reason::NotReady, Reason::Stale] {
             assert_eq!(decide(&credential, Err(reason), &nobody), Verdict::refuse(reason));

@@ -6,6 +6,7 @@
 //!
 //! * [`address`]: the caller's address, as the host tells it
 //! * [`answers`]: the operator's own answers to refused requests
+//! * [`challenge`]: what a refused caller is told about how to authenticate
 //! * [`config`]: the plugin configuration, parsed and checked whole at configure time
 //! * [`credential`]: finding exactly one credential in the request headers
 //! * [`guessing`]: invalid credentials by source, and when they are too many
@@ -31,6 +32,7 @@
 
 pub mod address;
 pub mod answers;
+pub mod challenge;
 pub mod config;
 pub mod credential;
 pub mod decision;

@@ -3,6 +3,7 @@
 //! All of them are made once, when the filter is configured: a request only picks one.
 
 use crate::answers::{OwnAnswer, OwnAnswers};
+use crate::challenge::{Challenges, Realm};
 use crate::headers::write_block;
 use keyplane_contract::code::{Reason, Refusal};
 
@@ -26,11 +27,18 @@ pub const ERROR_PAGES: &str = "https://keyplane.dev/errors/";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answers([Answer; Refusal::ALL.len()]);
 
+/// For requests for which no configuration is there.
+impl Default for Answers {
+    fn default() -> Self {
+        Self::new(&OwnAnswers::default(), &Challenges::new(&[], &Realm::default()).with_bearer())
+    }
+}
+
 impl Answers {
     /// Makes them, with the operator's own where there are any.
     #[must_use]
-    pub fn new(own: &OwnAnswers) -> Self {
-        Self(Refusal::ALL.map(|refusal| answer(refusal, own.find(refusal))))
+    pub fn new(own: &OwnAnswers, challenges: &Challenges) -> Self {
+        Self(Refusal::ALL.map(|refusal| answer(refusal, own.find(refusal), challenges)))
     }
 
     /// The answer for `reason`; `None` when the request is allowed.
@@ -41,22 +49,15 @@ impl Answers {
     }
 }
 
-fn answer(refusal: Refusal, own: Option<&OwnAnswer>) -> Answer {
+fn answer(refusal: Refusal, own: Option<&OwnAnswer>, challenges: &Challenges) -> Answer {
     let status = own.and_then(OwnAnswer::status).unwrap_or(refusal.status());
     let (content_type, body) = match own.and_then(OwnAnswer::content) {
         Some((content_type, body)) => (content_type, body.to_owned()),
-        None => ("application/problem+json", problem(refusal, status)),
+        None => ("application/problem+json", problem(refusal, status, challenges)),
     };
     let mut headers = vec![("content-type", content_type), ("cache-control", "no-store")];
-    let challenge = match refusal {
-        // RFC 6750, 3: a request without any credential gets no error code.
-        Refusal::CredentialMissing => Some(r#"Bearer realm="keyplane""#),
-        Refusal::CredentialInvalid => Some(r#"Bearer realm="keyplane", error="invalid_token""#),
-        Refusal::MultipleCredentials => Some(r#"Bearer realm="keyplane", error="invalid_request""#),
-        // RFC 9110, 15.5.2: a 401 needs one, even if only the operator makes it a 401.
-        _ => (status == 401).then_some(r#"Bearer realm="keyplane""#),
-    };
-    headers.extend(challenge.map(|challenge| ("www-authenticate", challenge)));
+    let challenges = challenges.of(refusal, status);
+    headers.extend(challenges.iter().map(|challenge| ("www-authenticate", challenge.as_str())));
     if matches!(refusal.status(), 429 | 503) {
         headers.push(("retry-after", "1"));
     }
@@ -64,29 +65,30 @@ fn answer(refusal: Refusal, own: Option<&OwnAnswer>) -> Answer {
     Answer { status, grpc_status: refusal.grpc_status(), headers: write_block(&headers), body }
 }
 
-fn problem(refusal: Refusal, status: u16) -> String {
-    let code = refusal.code();
-    // All texts are our own and need no escaping; a test parses each body.
-    format!(
-        r#"{{"type":"{ERROR_PAGES}{code}","title":"{}","status":{status},"code":"{code}","detail":"{}"}}"#,
-        refusal.title(),
-        refusal.detail(),
-    )
+fn problem(refusal: Refusal, status: u16, challenges: &Challenges) -> String {
+    let (code, title) = (refusal.code(), refusal.title());
+    let detail = match refusal {
+        Refusal::CredentialMissing => challenges.detail(),
+        _ => refusal.detail(),
+    };
+    // All texts are our own but for the names in the detail.
+    let detail = serde_json::Value::from(detail);
+    format!(r#"{{"type":"{ERROR_PAGES}{code}","title":"{title}","status":{status},"code":"{code}","detail":{detail}}}"#)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
     use crate::headers::HeaderBlock;
+    use crate::settings::Settings;
 
     fn answers(own: &str) -> Answers {
         let json = format!(r#"{{"control_plane": {{"cluster": "keyplane"}}, "answers": {own}}}"#);
-        Answers::new(&Config::parse(json.as_bytes()).unwrap().answers)
+        Settings::parse(json.as_bytes()).unwrap().answers
     }
 
     fn usual() -> Answers {
-        Answers::new(&OwnAnswers::default())
+        answers("{}")
     }
 
     fn header(answer: &Answer, name: &str) -> Option<String> {

@@ -11,7 +11,7 @@ use crate::decision::{UsedKey, Verdict, decide};
 use crate::headers::HeaderBlock;
 use crate::host::{Host, HostFault};
 use crate::identity::connection::{self, CONNECTION};
-use crate::identity::{Facts, Identity, Who};
+use crate::identity::{Facts, Who};
 use crate::settings::Settings;
 use crate::worker::Worker;
 use keyplane_contract::code::Reason;
@@ -34,7 +34,8 @@ struct Request<'h> {
 
 impl<'h> Request<'h> {
     /// Walks the headers, and removes those that only Keyplane may set. A block that contradicts itself is a fault.
-    fn read(block: &'h [u8], identity: &Identity, host: &impl Host) -> Result<Self, HostFault> {
+    fn read(block: &'h [u8], settings: &Settings, host: &impl Host) -> Result<Self, HostFault> {
+        let identity = &settings.identity;
         let mut headers = HeaderBlock::parse(block).ok_or(HostFault)?;
         let mut request = Self { credential: Credential::Missing };
         let all = headers.clone();
@@ -44,7 +45,7 @@ impl<'h> Request<'h> {
                 host.remove_header(name)?;
             } else {
                 names_headers |= connection::is(name);
-                request.credential = request.credential.with_header(name, value);
+                request.credential.read(&settings.credentials, name, value);
             }
         }
         if names_headers {
@@ -61,7 +62,7 @@ impl<'h> Request<'h> {
 
 /// Decides the request with these headers and changes them. Answers nothing and lets nothing go on: that is the caller's.
 pub fn handle(block: &[u8], settings: &Settings, worker: &mut Worker<'_>, host: &impl Host) -> Outcome {
-    let request = Request::read(block, &settings.identity, host);
+    let request = Request::read(block, settings, host);
     let verdict = match &request {
         Ok(request) => decide(&request.credential, worker.usable_table(settings, None), host),
         Err(HostFault) => Verdict::Refuse { reason: Reason::Fault, key: None },
@@ -75,7 +76,7 @@ pub fn handle(block: &[u8], settings: &Settings, worker: &mut Worker<'_>, host: 
         }
     }
     if let (Ok(request), Verdict::Allow(_)) = (&request, &verdict)
-        && pass_on(request, &facts, settings, host).is_err()
+        && pass_on(request, &facts, block, settings, host).is_err()
     {
         facts.reason = Reason::Fault;
     }
@@ -107,8 +108,14 @@ fn facts<'t>(verdict: &Verdict<'t>) -> Facts<'t> {
 }
 
 /// Makes the headers of a request that passes what the upstream shall see. Forged ones are gone by now, so each name has exactly one value.
-fn pass_on(request: &Request<'_>, facts: &Facts<'_>, settings: &Settings, host: &impl Host) -> Result<(), HostFault> {
-    strip(&request.credential, settings, host)?;
+fn pass_on(
+    request: &Request<'_>,
+    facts: &Facts<'_>,
+    block: &[u8],
+    settings: &Settings,
+    host: &impl Host,
+) -> Result<(), HostFault> {
+    strip(&request.credential, block, settings, host)?;
     settings.identity.headers(facts, |name, value| host.add_header(name, value))
 }
 
@@ -117,11 +124,11 @@ fn note(facts: &Facts<'_>, settings: &Settings, host: &impl Host) -> Result<(), 
 }
 
 /// Removes the credential, so that the upstream cannot leak it.
-fn strip(credential: &Credential<'_>, settings: &Settings, host: &impl Host) -> Result<(), HostFault> {
-    match credential {
-        Credential::Presented { source, .. } if !settings.forward_credential => host.remove_header(source.header()),
-        _ => Ok(()),
+fn strip(credential: &Credential<'_>, block: &[u8], settings: &Settings, host: &impl Host) -> Result<(), HostFault> {
+    if settings.forward_credential {
+        return Ok(());
     }
+    settings.credentials.remove(credential, block, host)
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Everything that is made once from the plugin configuration, so that a request only picks and compares.
 
+use crate::challenge::Challenges;
 use crate::config::{Config, ConfigError, ControlPlane, Hold};
+use crate::credential::Sources;
 use crate::guessing::Limit;
 use crate::identity::Identity;
 use crate::refusal::Answers;
@@ -14,6 +16,8 @@ pub struct Settings {
     pub control_plane: ControlPlane,
     /// What happens to requests that arrive before the first table is complete.
     pub hold: Hold,
+    /// Where a credential may be.
+    pub credentials: Sources,
     /// Whether the upstream gets the credential too.
     pub forward_credential: bool,
     /// What refused callers get.
@@ -36,9 +40,31 @@ impl Settings {
 
     /// Compiles a configuration. What only shows when its parts are put together is refused here.
     pub fn compile(config: Config) -> Result<Self, ConfigError> {
-        let Config { control_plane, hold, forward_credential, answers, identity, staleness, unknown_keys, guessing } =
-            config;
-        let (answers, identity) = (Answers::new(&answers), identity.compile()?);
-        Ok(Self { control_plane, hold, forward_credential, answers, identity, staleness, unknown_keys, guessing })
+        let Config {
+            control_plane,
+            hold,
+            credentials,
+            forward_credential,
+            realm,
+            answers,
+            identity,
+            staleness,
+            unknown_keys,
+            guessing,
+        } = config;
+        let identity = identity.compile()?;
+        let credentials = Sources::compile(&credentials, &identity)?;
+        let answers = Answers::new(&answers, &Challenges::new(credentials.all(), &realm));
+        Ok(Self {
+            control_plane,
+            hold,
+            credentials,
+            forward_credential,
+            answers,
+            identity,
+            staleness,
+            unknown_keys,
+            guessing,
+        })
     }
 }

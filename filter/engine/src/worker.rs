@@ -63,7 +63,7 @@ impl<'w> Worker<'w> {
         let Some(Attempts { guessing, now, wait }) = &mut self.attempts else { return Some(reason) };
         let unknown = match credential {
             Credential::Presented { secret, .. } if reason == Reason::Unknown && is_well_formed(secret) => {
-                Some(*secret)
+                Some(&**secret)
             }
             _ => None,
         };
@@ -84,7 +84,7 @@ impl<'w> Worker<'w> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::Source;
+    use crate::credential::Place;
     use crate::guessing::Limit;
     use crate::host::fake::{FakeHost, NOW};
     use keyplane_contract::id::Id;
@@ -134,7 +134,7 @@ mod tests {
             };
             let attempts = Attempts { guessing: &mut self.guessing, now: NOW, wait: &mut wait };
             let mut worker = Worker { attempts: Some(attempts), ..Worker::with_table(None) };
-            worker.refuse(reason, &Credential::Presented { secret, source: Source::ApiKeyHeader }, host)
+            worker.refuse(reason, &Credential::Presented { secret: secret.into(), place: Place::Header(0) }, host)
         }
     }
 
