@@ -6,6 +6,7 @@ mod flows {
     mod fixture;
 
     mod answers;
+    mod bench;
     mod changes;
     mod command_line;
     mod crash;

@@ -41,6 +41,8 @@ enum Command {
 enum Bench {
     /// The control plane's API with many keys in its database.
     ControlPlane(xtask::bench::control_plane::Options),
+    /// What the filter adds to Envoy's work for one request.
+    Request(xtask::bench::request::Options),
 }
 
 fn main() -> ExitCode {
@@ -65,6 +67,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Bench { what: Bench::ControlPlane(options) } => xtask::bench::control_plane::bench(&project, options),
+        Command::Bench { what: Bench::Request(options) } => xtask::bench::request::bench(&project, options),
         Command::Fuzz(options) => xtask::fuzz::fuzz(&project, options).map(|_| ()),
         Command::Envoy => {
             println!("{}", xtask::envoy::obtain(&project)?.display());

@@ -3,8 +3,10 @@
 //! A benchmark is no test: it says what was met and what was missed, and only fails when it could not measure. Its loads are
 //! bounded in time and number and go to loopback. What it makes stays in `target/bench/`.
 
+mod bars;
 pub mod control_plane;
 mod database;
 mod load;
 mod plot;
 mod report;
+pub mod request;
