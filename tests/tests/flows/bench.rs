@@ -27,8 +27,10 @@ fn the_cost_of_a_request_is_measured_in_each_variant() {
         "other: allowed, 100 keys",
         "other: refused, no key",
         "bearer",
+        "cookie",
         "filter-state",
         "kong",
+        "query",
         "scopes",
         "two-headers",
     ] {
