@@ -48,8 +48,9 @@ pub enum BufferType {
 pub enum Action {
     /// Go on.
     Continue = 0,
-    /// Wait for `proxy_continue_stream` or a local response.
-    Pause = 1,
+    /// Wait for `proxy_continue_stream` or a local response, with all that belongs to the request. Not 1: with it, a body that
+    /// comes takes the held headers along if the operator has set `allow_on_headers_stop_iteration`, and the request passes unchecked.
+    Pause = 4,
 }
 
 /// Severity of a log line.

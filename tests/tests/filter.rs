@@ -10,6 +10,7 @@ mod filter {
     mod hold;
     mod host;
     mod identity;
+    mod lifecycle;
     mod restrictions;
     mod sources;
     mod start;

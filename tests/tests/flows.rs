@@ -12,6 +12,7 @@ mod flows {
     mod crash;
     mod hostile_requests;
     mod last_used;
+    mod lifecycle;
     mod metrics;
     mod outage;
     mod products;
@@ -21,6 +22,7 @@ mod flows {
     mod schemathesis;
     mod sdk;
     mod start;
+    mod streams;
     mod tls;
     mod used;
 }

@@ -117,7 +117,7 @@ impl Envoy {
     /// The same with changes of the sample: in each pair the first text, which stands in it once, becomes the second.
     pub fn start_with(settings: EnvoySettings, changes: &[(&str, String)], folder: &Path, name: &str) -> Result<Self> {
         let configuration = render(&settings.render()?, changes)?;
-        Self::start_rendered(settings, &configuration, folder, name)
+        Self::start_rendered(settings, &configuration, &[], folder, name)
     }
 
     /// The same with another sample of `examples/envoy`; see [`EnvoySettings::render_other`].
@@ -129,10 +129,17 @@ impl Envoy {
         name: &str,
     ) -> Result<Self> {
         let configuration = render(&settings.render_other(sample)?, changes)?;
-        Self::start_rendered(settings, &configuration, folder, name)
+        Self::start_rendered(settings, &configuration, &[], folder, name)
     }
 
-    fn start_rendered(settings: EnvoySettings, rendered: &str, folder: &Path, name: &str) -> Result<Self> {
+    /// The same with a whole configuration, made from these settings, and with more arguments for Envoy.
+    pub fn start_rendered(
+        settings: EnvoySettings,
+        rendered: &str,
+        arguments: &[&str],
+        folder: &Path,
+        name: &str,
+    ) -> Result<Self> {
         let configuration = folder.join(format!("{name}.yaml"));
         std::fs::write(&configuration, rendered)
             .with_context(|| format!("cannot write {}", configuration.display()))?;
@@ -144,6 +151,7 @@ impl Envoy {
             // Several Envoys run side by side here; they share nothing.
             .arg("--disable-hot-restart")
             .args(["--log-level", "warn", "--component-log-level", "wasm:info"])
+            .args(arguments)
             .env("KEYPLANE_PROXY_TOKEN", settings.proxy_token.expose_secret());
         let mut process = Process::start("Envoy", command, &folder.join(format!("{name}.log")))?;
         let admin = Client::new(settings.admin_port);
