@@ -11,6 +11,7 @@ mod flows {
     mod command_line;
     mod crash;
     mod hostile_requests;
+    mod identity;
     mod last_used;
     mod lifecycle;
     mod metrics;
