@@ -25,7 +25,7 @@ fn settings(flow: &Flow, plugin: Value) -> EnvoySettings {
     EnvoySettings { proxy_port: at.proxy, admin_port: at.admin, plugin, ..flow.stack.envoy.settings().clone() }
 }
 
-fn create(flow: &Flow, name: &str, environment: &str, metadata: Value) -> CreatedKey {
+fn create(flow: &Flow, name: &str, environment: &str, metadata: &Value) -> CreatedKey {
     let body = json!({
         "project_id": flow.project, "environment": environment, "name": name, "metadata": metadata, "scopes": ["jobs:read"],
     });
@@ -128,7 +128,7 @@ fn the_upstream_learns_who_calls_under_the_operators_names_and_nobody_else_can_s
         }),
         SETTINGS,
     );
-    let key = create(&flow, "good", "live", json!({ "plan": "größer", "secret": "not chosen" }));
+    let key = create(&flow, "good", "live", &json!({ "plan": "größer", "secret": "not chosen" }));
     eventually("both workers know the key", || (0..ROW).all(|_| get(&flow.proxy(), PATH, &key) == 200));
     let account = account(&flow, &key);
     let renamed = json!({ "name": "Zoë & Söhne", "external_id": "org_7" });
@@ -185,13 +185,13 @@ fn example(flow: &Flow, admin: &str) -> Envoy {
 #[test]
 fn access_log_rbac_and_rate_limits_know_who_calls() {
     let mut flow = Flow::with(&Stack::usual_plugin(), SETTINGS);
-    let live = create(&flow, "live", "live", json!({}));
-    let test = create(&flow, "test", "test", json!({}));
-    let pro = create(&flow, "pro", "live", json!({ "plan": "pro" }));
+    let live = create(&flow, "live", "live", &json!({}));
+    let test = create(&flow, "test", "test", &json!({}));
+    let pro = create(&flow, "pro", "live", &json!({ "plan": "pro" }));
     let admin = account(&flow, &live);
     flow.project = super::fixture::project(&flow.api());
-    let stranger = create(&flow, "stranger", "live", json!({}));
-    let revoked = create(&flow, "revoked", "live", json!({}));
+    let stranger = create(&flow, "stranger", "live", &json!({}));
+    let revoked = create(&flow, "revoked", "live", &json!({}));
     flow.api().revoke_key(&revoked.id).unwrap();
     let mut envoy = example(&flow, &admin);
     let proxy = envoy.client();
@@ -230,7 +230,7 @@ fn access_log_rbac_and_rate_limits_know_who_calls() {
     eventually("its bucket is empty", || limited().status == 429);
     // More keys than Envoy would remember by itself.
     for number in 0..25 {
-        let one = create(&flow, &format!("one of many {number}"), "live", json!({}));
+        let one = create(&flow, &format!("one of many {number}"), "live", &json!({}));
         eventually("a new key works", || get(&proxy, "/burst", &one) == 200);
     }
     let mut row = (0..ROW).map(|_| limited());

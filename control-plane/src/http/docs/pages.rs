@@ -17,6 +17,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ("operations", include_str!("../../../../docs/operations.md")),
     ("performance", include_str!("../../../../docs/performance.md")),
     ("protocol", include_str!("../../../../docs/protocol.md")),
+    ("recipes", include_str!("../../../../docs/recipes.md")),
     ("rows", include_str!("../../../../docs/rows.md")),
 ];
 
