@@ -42,8 +42,8 @@ extern "C" fn proxy_on_tick(root: u32) {
 
 /// The headers of a request are there.
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_headers(context: u32, _count: usize, _end_of_stream: usize) -> u32 {
-    let action: Action = vm::request_headers(context);
+extern "C" fn proxy_on_request_headers(context: u32, _count: usize, end_of_stream: usize) -> u32 {
+    let action: Action = vm::request_headers(context, end_of_stream != 0);
     action as u32
 }
 

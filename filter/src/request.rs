@@ -3,7 +3,7 @@
 use crate::abi::{self, Action, MapType};
 use keyplane_contract::code::Reason;
 use keyplane_filter_engine::host::{Host, HostFault};
-use keyplane_filter_engine::refusal::Answers;
+use keyplane_filter_engine::refusal::Answer;
 use keyplane_filter_engine::request::{self, Outcome};
 use keyplane_filter_engine::settings::Settings;
 use keyplane_filter_engine::worker::Worker;
@@ -45,10 +45,11 @@ impl Host for Effective {
 
 /// Decides the request of the effective context and changes its headers. Answers nothing and lets nothing go on: that
 /// depends on whether it was held, and is the caller's.
-pub fn handle(settings: &Settings, worker: &mut Worker<'_>) -> Outcome {
+/// `is_whole`: nothing follows the headers.
+pub fn handle(settings: &Settings, is_whole: bool, worker: &mut Worker<'_>) -> Outcome {
     match abi::header_block(MapType::HttpRequestHeaders) {
-        Ok(block) => request::handle(&block, settings, worker, &Effective),
-        Err(_) => Outcome { reason: Reason::Fault, key: None, waits: false },
+        Ok(block) => request::handle(&block, is_whole, settings, worker, &Effective),
+        Err(_) => Outcome::of(Reason::Fault),
     }
 }
 
@@ -62,10 +63,10 @@ pub fn clean_path(settings: &Settings) {
     }
 }
 
-/// Answers the request of the effective context with the refusal of `reason`. It stays paused whatever the host says, so a refusal that
+/// Answers the request of the effective context, which is refused for `reason`. It stays paused whatever the host says, so a refusal that
 /// could not be sent does not let the request pass.
-pub fn refuse(answers: &Answers, reason: Reason) -> Action {
-    if let Some(answer) = answers.of(reason) {
+pub fn refuse(answer: Option<&Answer>, reason: Reason) -> Action {
+    if let Some(answer) = answer {
         let details = ["keyplane_", reason.name()].concat();
         let body = answer.body.as_bytes();
         // The host makes a gRPC answer of it for callers that speak gRPC.

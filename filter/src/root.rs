@@ -57,23 +57,23 @@ impl Root {
         self.held.append(&mut old.held);
     }
 
-    /// Decides a request whose headers have just arrived.
-    pub fn request_headers(&mut self, context: u32, feed: &mut Feed) -> Action {
-        let outcome = self.handle(feed);
+    /// Decides a request whose headers have just arrived. `is_whole`: nothing follows them.
+    pub fn request_headers(&mut self, context: u32, is_whole: bool, feed: &mut Feed) -> Action {
+        let outcome = self.handle(is_whole, feed);
         if outcome.reason == Reason::NotReady && self.hold(context, feed) {
             return Action::Pause;
         }
         feed.count(&outcome);
-        if outcome.reason.is_allowed() { Action::Continue } else { self.refuse(outcome.reason) }
+        if outcome.reason.is_allowed() { Action::Continue } else { self.refuse(&outcome) }
     }
 
-    fn handle(&self, feed: &Feed) -> Outcome {
-        request::handle(&self.settings, &mut Worker::with_table(feed.table()))
+    fn handle(&self, is_whole: bool, feed: &Feed) -> Outcome {
+        request::handle(&self.settings, is_whole, &mut Worker::with_table(feed.table()))
     }
 
-    fn refuse(&self, reason: Reason) -> Action {
+    fn refuse(&self, outcome: &Outcome) -> Action {
         request::clean_path(&self.settings);
-        request::refuse(&self.settings.answers, reason)
+        request::refuse(self.settings.answer(outcome).as_deref(), outcome.reason)
     }
 
     /// Whether the request may wait for the first table.
@@ -112,12 +112,13 @@ impl Root {
             if abi::set_effective_context(held.context).is_err() {
                 continue;
             }
-            let outcome = self.handle(feed);
+            // What passes because it is whole was never held.
+            let outcome = self.handle(false, feed);
             feed.count(&outcome);
             if !outcome.reason.is_allowed() {
-                self.refuse(outcome.reason);
+                self.refuse(&outcome);
             } else if abi::continue_request().is_err() {
-                self.refuse(Reason::Fault);
+                self.refuse(&Outcome::of(Reason::Fault));
             }
         }
         let _ = abi::set_effective_context(self.context);

@@ -117,13 +117,13 @@ impl Vm {
         }
     }
 
-    fn request_headers(&mut self, context: u32) -> Option<Action> {
+    fn request_headers(&mut self, context: u32, is_whole: bool) -> Option<Action> {
         let root = *self.requests.get(&context)?;
         if self.shared.as_ref().is_some_and(|shared| shared.spare) {
             self.wake(root);
         }
         let (root, feed) = self.root(root)?;
-        Some(root.request_headers(context, feed))
+        Some(root.request_headers(context, is_whole, feed))
     }
 
     /// The first request of a VM that no request was expected of: from now on it is like every other.
@@ -207,11 +207,11 @@ pub fn tick(root: u32) {
     });
 }
 
-pub fn request_headers(context: u32) -> Action {
-    with_vm(|vm| vm.request_headers(context))
+pub fn request_headers(context: u32, is_whole: bool) -> Action {
+    with_vm(|vm| vm.request_headers(context, is_whole))
         .flatten()
         // A request of no configuration that this VM knows: a fault denies.
-        .unwrap_or_else(|| crate::request::refuse(&Answers::default(), Reason::Fault))
+        .unwrap_or_else(|| crate::request::refuse(Answers::default().of(Reason::Fault), Reason::Fault))
 }
 
 pub fn call_answered(root: u32, token: u32, header_count: usize, body_size: usize) {

@@ -98,6 +98,14 @@ impl Challenges {
         }
     }
 
+    /// For a caller who lacks one of these scopes, joined by spaces (RFC 6750, 3.1): Bearer's, or that of the first scheme there is. Scopes have no
+    /// character that would have to be escaped.
+    #[must_use]
+    pub fn scope_missing(&self, scopes: &str) -> String {
+        let scheme = self.schemes.first().map_or(BEARER, String::as_str);
+        format!(r#"{scheme} realm={}, error="insufficient_scope", scope="{scopes}""#, self.realm)
+    }
+
     /// One for each scheme.
     fn all(&self, error: Option<&str>) -> Vec<String> {
         self.schemes.iter().map(|scheme| self.challenge(scheme, error)).collect()

@@ -8,6 +8,8 @@ use crate::challenge::Realm;
 use crate::credential::source::SourceConfigs;
 use crate::guessing::Limit;
 use crate::identity::IdentityConfig;
+use crate::preflight::Preflights;
+use crate::rules::{Paths, RuleConfig};
 use crate::staleness::Staleness;
 use crate::waiting::UnknownKeys;
 use serde::Deserialize;
@@ -31,6 +33,15 @@ pub struct Config {
     /// What challenges call that which is protected.
     #[serde(default)]
     pub realm: Realm,
+    /// What requests need, by host, path and method. Without any, all need a key.
+    #[serde(default)]
+    pub rules: Vec<RuleConfig>,
+    /// How the upstream reads paths; counts where there are rules.
+    #[serde(default)]
+    pub paths: Paths,
+    /// What becomes of CORS preflights.
+    #[serde(default)]
+    pub cors_preflight: Preflights,
     /// What refused callers get instead of the usual problem.
     #[serde(default)]
     pub answers: OwnAnswers,

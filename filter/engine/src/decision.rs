@@ -3,6 +3,7 @@
 
 use crate::credential::Credential;
 use crate::host::{Host, source};
+use crate::rules::{Access, Rule};
 use crate::table::{Entry, Table};
 use keyplane_contract::code::Reason;
 use keyplane_contract::digest::Digest;
@@ -49,6 +50,8 @@ pub struct UsedKey {
 pub enum Verdict<'t> {
     /// It passes, as this principal.
     Allow(Principal<'t>),
+    /// It passes as nobody.
+    Pass(Reason),
     /// It is refused. The key is named when there is one, for its usage.
     Refuse {
         /// Why.
@@ -68,6 +71,7 @@ impl Verdict<'_> {
     pub const fn used_key(&self) -> Option<UsedKey> {
         match self {
             Self::Allow(principal) => Some(principal.used_key()),
+            Self::Pass(_) => None,
             Self::Refuse { key, .. } => *key,
         }
     }
@@ -81,8 +85,16 @@ impl Principal<'_> {
     }
 }
 
-/// Decides a request. `table` is the refusal while there is none that may decide.
-pub fn decide<'t>(credential: &Credential<'_>, table: Result<&'t Table, Reason>, host: &impl Host) -> Verdict<'t> {
+/// Decides a request that this rule is for. `table` is the refusal while there is none that may decide.
+pub fn decide<'t>(
+    credential: &Credential<'_>,
+    rule: &Rule,
+    table: Result<&'t Table, Reason>,
+    host: &impl Host,
+) -> Verdict<'t> {
+    if rule.access == Access::Public {
+        return Verdict::Pass(Reason::Public);
+    }
     let secret = match credential {
         Credential::Missing => return Verdict::refuse(Reason::Missing),
         Credential::Multiple => return Verdict::refuse(Reason::Multiple),
@@ -94,7 +106,7 @@ pub fn decide<'t>(credential: &Credential<'_>, table: Result<&'t Table, Reason>,
         Err(reason) => return Verdict::refuse(reason),
     };
     let Some(entry) = table.keys.get(&Digest::of(secret)) else { return Verdict::refuse(Reason::Unknown) };
-    match check(entry, table, host) {
+    match check(entry, rule, table, host) {
         Ok(principal) => Verdict::Allow(principal),
         Err(reason) => {
             let key = UsedKey { id: entry.id(), reports_sources: entry.reports_sources() };
@@ -105,7 +117,7 @@ pub fn decide<'t>(credential: &Credential<'_>, table: Result<&'t Table, Reason>,
 
 /// What refuses is told in this order: first what ends the key itself, which looks like an unknown key to the caller; then, once it is
 /// known who calls, what only restricts it.
-fn check<'t>(entry: &Entry, table: &'t Table, host: &impl Host) -> Result<Principal<'t>, Reason> {
+fn check<'t>(entry: &Entry, rule: &Rule, table: &'t Table, host: &impl Host) -> Result<Principal<'t>, Reason> {
     match entry.state() {
         Some(KeyState::Active) => {}
         Some(KeyState::Disabled) => return Err(Reason::Disabled),
@@ -117,8 +129,14 @@ fn check<'t>(entry: &Entry, table: &'t Table, host: &impl Host) -> Result<Princi
         return Err(Reason::Expired);
     }
     let Rows { principal, networks, suspended } = rows(entry, table).ok_or(Reason::Fault)?;
+    if rule.environment.is_some_and(|needed| needed != principal.environment) {
+        return Err(Reason::Environment);
+    }
     if !networks.is_empty() && !source(host).is_some_and(|source| any_contains(networks, source.into())) {
         return Err(Reason::Network);
+    }
+    if !rule.scopes.are_met_by(principal.scopes) {
+        return Err(Reason::Scope);
     }
     if suspended {
         return Err(Reason::Suspended);
@@ -171,6 +189,7 @@ mod tests {
     use super::*;
     use crate::credential::Place;
     use crate::host::fake::{FakeHost, NOW};
+    use crate::rules::{Paths, RuleConfig, Rules};
     use keyplane_contract::network::Network;
     use keyplane_contract::sync::{Account, Key, Policy, Project, Record};
     use proptest::prelude::*;
@@ -198,6 +217,11 @@ mod tests {
         Account { revision, id: Id([2; 16]), no: 1, suspended, name: "Acme", external_id: "org_1" }
     }
 
+    /// The rule where there are none.
+    fn no_rule() -> Rule {
+        Rules::compile(&[], Paths::default()).unwrap().at(0).clone()
+    }
+
     fn table_with(key: Key, networks: &[u8], suspended: bool) -> Table {
         let mut table = Table::new(Id([9; 16]), 3);
         let rows = [
@@ -221,10 +245,14 @@ mod tests {
     }
 
     fn reason_from(from: &FakeHost, table: &Table) -> Reason {
+        reason_by(&no_rule(), from, table)
+    }
+
+    fn reason_by(rule: &Rule, from: &FakeHost, table: &Table) -> Reason {
         let credential = Credential::Presented { secret: b"secret".into(), place: Place::Header(0) };
-        match decide(&credential, Ok(table), from) {
+        match decide(&credential, rule, Ok(table), from) {
             Verdict::Allow(_) => Reason::Allowed,
-            Verdict::Refuse { reason, .. } => reason,
+            Verdict::Pass(reason) | Verdict::Refuse { reason, .. } => reason,
         }
     }
 
@@ -252,7 +280,7 @@ mod tests {
             metadata: Metadata::from_bytes(PLAN),
             reports_sources: false,
         };
-        assert_eq!(decide(&credential, Ok(&table), &FakeHost::from("")), Verdict::Allow(expected));
+        assert_eq!(decide(&credential, &no_rule(), Ok(&table), &FakeHost::from("")), Verdict::Allow(expected));
     }
 
     #[test]
@@ -278,9 +306,15 @@ mod tests {
         let credential = Credential::Presented { secret: b"secret".into(), place: Place::Header(0) };
         let nobody = FakeHost::from("");
         for reason in [Reason::NotReady, Reason::Stale] {
-            assert_eq!(decide(&credential, Err(reason), &nobody), Verdict::refuse(reason));
-            assert_eq!(decide(&Credential::Missing, Err(reason), &nobody), Verdict::refuse(Reason::Missing));
-            assert_eq!(decide(&Credential::Malformed, Err(reason), &nobody), Verdict::refuse(Reason::Malformed));
+            assert_eq!(decide(&credential, &no_rule(), Err(reason), &nobody), Verdict::refuse(reason));
+            assert_eq!(
+                decide(&Credential::Missing, &no_rule(), Err(reason), &nobody),
+                Verdict::refuse(Reason::Missing)
+            );
+            assert_eq!(
+                decide(&Credential::Malformed, &no_rule(), Err(reason), &nobody),
+                Verdict::refuse(Reason::Malformed)
+            );
         }
     }
 
@@ -341,6 +375,47 @@ mod tests {
         assert_eq!(refused(&outside, Key { policy: 5, state: KeyState::Revoked, ..good }), Reason::Revoked);
         assert_eq!(refused(&outside, Key { policy: 5, expires_at: NOW, ..good }), Reason::Expired);
         assert_eq!(refused(&outside, key("another")), Reason::Unknown);
+    }
+
+    /// The one rule of this configuration.
+    fn rule(json: &str) -> Rule {
+        let rules: Vec<RuleConfig> = serde_json::from_str(&format!("[{json}]")).unwrap();
+        Rules::compile(&rules, Paths::default()).unwrap().at(0).clone()
+    }
+
+    #[test]
+    fn a_rule_restricts_by_environment_then_network_then_scopes_then_the_account() {
+        let good = Key { policy: 5, ..key("secret") };
+        let table = table_with(good, &networks(&["192.0.2.0/24"]), true);
+        let (inside, outside) = (FakeHost::from("192.0.2.7:1"), FakeHost::from("198.51.100.7:1"));
+        let live = rule(r#"{"environment": "live", "scopes": {"all": ["admin"]}}"#);
+        let test = rule(r#"{"environment": "test", "scopes": {"all": ["admin"]}}"#);
+        let met = rule(r#"{"environment": "test", "scopes": {"all": ["write"], "any": ["admin", "read"]}}"#);
+        assert_eq!(reason_by(&live, &outside, &table), Reason::Environment);
+        assert_eq!(reason_by(&test, &outside, &table), Reason::Network);
+        assert_eq!(reason_by(&test, &inside, &table), Reason::Scope);
+        assert_eq!(reason_by(&met, &inside, &table), Reason::Suspended);
+        assert_eq!(reason_by(&met, &inside, &table_with(good, &[], false)), Reason::Allowed);
+        let revoked = table_with(Key { state: KeyState::Revoked, ..good }, &[], false);
+        assert_eq!(reason_by(&live, &inside, &revoked), Reason::Revoked);
+    }
+
+    #[test]
+    fn a_key_without_scopes_meets_no_rule_that_needs_one() {
+        let table = table(key("secret"));
+        let anyone = FakeHost::from("");
+        assert_eq!(reason_by(&rule(r#"{"scopes": {"any": ["read"]}}"#), &anyone, &table), Reason::Scope);
+        assert_eq!(reason_by(&rule("{}"), &anyone, &table), Reason::Allowed);
+    }
+
+    #[test]
+    fn a_public_rule_asks_for_nothing_not_even_a_table() {
+        let public = rule(r#"{"access": "public"}"#);
+        let nobody = FakeHost::from("");
+        for credential in [Credential::Missing, Credential::Multiple, Credential::Malformed] {
+            assert_eq!(decide(&credential, &public, Err(Reason::NotReady), &nobody), Verdict::Pass(Reason::Public));
+        }
+        assert!(nobody.asked.borrow().is_empty());
     }
 
     #[test]

@@ -4,7 +4,8 @@
 
 use crate::answers::{OwnAnswer, OwnAnswers};
 use crate::challenge::{Challenges, Realm};
-use crate::headers::write_block;
+use crate::headers::{HeaderBlock, write_block};
+use crate::rules::NeededScopes;
 use keyplane_contract::code::{Reason, Refusal};
 
 /// A whole answer, ready for the host.
@@ -46,6 +47,18 @@ impl Answers {
     pub fn of(&self, reason: Reason) -> Option<&Answer> {
         // A test holds the order of `ALL` against the numbers.
         self.0.get(reason.refusal()? as usize)
+    }
+
+    /// The answer to a caller who lacks scopes, with the challenge that names them (RFC 6750, 3.1).
+    #[must_use]
+    pub fn scope_missing(&self, needed: &NeededScopes, challenges: &Challenges) -> Answer {
+        let [.., usual] = &self.0;
+        let usual = self.of(Reason::Scope).unwrap_or(usual);
+        let challenge = challenges.scope_missing(&needed.joined());
+        let mut headers: Vec<_> = HeaderBlock::parse(&usual.headers).into_iter().flatten().collect();
+        headers.retain(|(name, _)| *name != b"www-authenticate");
+        headers.push((b"www-authenticate", challenge.as_bytes()));
+        Answer { headers: write_block(&headers), ..usual.clone() }
     }
 }
 

@@ -12,6 +12,8 @@ use crate::headers::HeaderBlock;
 use crate::host::{Host, HostFault};
 use crate::identity::connection::{self, CONNECTION};
 use crate::identity::{Facts, Who};
+use crate::preflight::{Preflights, is_preflight};
+use crate::rules::{NotAccepted, Rule};
 use crate::settings::Settings;
 use crate::worker::Worker;
 use keyplane_contract::code::Reason;
@@ -25,10 +27,24 @@ pub struct Outcome {
     pub key: Option<UsedKey>,
     /// It waits for its key and is decided later; the reason is what it would have been refused for.
     pub waits: bool,
+    /// The place of the rule that it was decided by; `None` when none was looked for.
+    pub rule: Option<u32>,
+}
+
+impl Outcome {
+    /// An outcome of which only the reason is known.
+    #[must_use]
+    pub const fn of(reason: Reason) -> Self {
+        Self { reason, key: None, waits: false, rule: None }
+    }
 }
 
 /// What a request says of itself.
 struct Request<'h> {
+    method: &'h [u8],
+    /// Empty when it has none.
+    authority: &'h [u8],
+    path: Option<&'h [u8]>,
     credential: Credential<'h>,
 }
 
@@ -37,14 +53,21 @@ impl<'h> Request<'h> {
     fn read(block: &'h [u8], settings: &Settings, host: &impl Host) -> Result<Self, HostFault> {
         let identity = &settings.identity;
         let mut headers = HeaderBlock::parse(block).ok_or(HostFault)?;
-        let mut request = Self { credential: Credential::Missing };
+        let mut request = Self { method: &[], authority: &[], path: None, credential: Credential::Missing };
         let all = headers.clone();
         let mut names_headers = false;
         for (name, value) in headers.by_ref() {
             if identity.owns(name) {
                 host.remove_header(name)?;
             } else {
-                names_headers |= connection::is(name);
+                match name {
+                    b":method" => request.method = value,
+                    b":authority" => request.authority = value,
+                    // Two paths may be read in two ways.
+                    b":path" if request.path.is_some() => return Err(HostFault),
+                    b":path" => request.path = Some(value),
+                    _ => names_headers |= connection::is(name),
+                }
                 request.credential.read(&settings.credentials, name, value);
             }
         }
@@ -58,25 +81,51 @@ impl<'h> Request<'h> {
         }
         if headers.is_at_end() { Ok(request) } else { Err(HostFault) }
     }
+
+    /// The rule that it is for.
+    fn rule<'s>(&self, settings: &'s Settings) -> Result<&'s Rule, NotAccepted> {
+        settings.rules.find(self.method, self.authority, self.path)
+    }
+
+    /// Whether it is a CORS preflight that passes.
+    fn is_preflight(&self, block: &[u8], is_whole: bool, settings: &Settings) -> bool {
+        settings.preflights == Preflights::Pass
+            && HeaderBlock::parse(block).is_some_and(|headers| is_preflight(self.method, headers, is_whole))
+    }
 }
 
 /// Decides the request with these headers and changes them. Answers nothing and lets nothing go on: that is the caller's.
-pub fn handle(block: &[u8], settings: &Settings, worker: &mut Worker<'_>, host: &impl Host) -> Outcome {
+/// `is_whole`: nothing follows the headers.
+pub fn handle(block: &[u8], is_whole: bool, settings: &Settings, worker: &mut Worker<'_>, host: &impl Host) -> Outcome {
     let request = Request::read(block, settings, host);
-    let verdict = match &request {
-        Ok(request) => decide(&request.credential, worker.usable_table(settings, None), host),
-        Err(HostFault) => Verdict::Refuse { reason: Reason::Fault, key: None },
+    let rule = request.as_ref().ok().map(|request| request.rule(settings));
+    let verdict = match (&request, rule) {
+        (Ok(request), Some(Ok(rule))) => {
+            if request.is_preflight(block, is_whole, settings) {
+                Verdict::Pass(Reason::Preflight)
+            } else {
+                decide(&request.credential, rule, worker.usable_table(settings, rule.when_stale), host)
+            }
+        }
+        (_, Some(Err(NotAccepted))) => Verdict::Refuse { reason: Reason::Path, key: None },
+        (_, None) | (Err(HostFault), _) => Verdict::Refuse { reason: Reason::Fault, key: None },
     };
-    let (revision, table_age) = (worker.table.map(|table| table.revision), worker.table.map(|_| worker.age));
-    let mut facts = Facts { revision, table_age, ..facts(&verdict) };
+    let rule = rule.and_then(Result::ok);
+    let place = rule.map(|rule| rule.place);
+    let mut facts = Facts {
+        revision: worker.table.map(|table| table.revision),
+        table_age: worker.table.map(|_| worker.age),
+        rule: rule.map_or("", |rule| &*rule.name),
+        ..facts(&verdict)
+    };
     if let (Ok(request), Verdict::Refuse { reason, .. }) = (&request, &verdict) {
         match worker.refuse(*reason, &request.credential, host) {
             Some(reason) => facts.reason = reason,
-            None => return Outcome { reason: *reason, key: None, waits: true },
+            None => return Outcome { waits: true, rule: place, ..Outcome::of(*reason) },
         }
     }
-    if let (Ok(request), Verdict::Allow(_)) = (&request, &verdict)
-        && pass_on(request, &facts, block, settings, host).is_err()
+    if let (Ok(request), Some(rule), Verdict::Allow(_) | Verdict::Pass(_)) = (&request, rule, &verdict)
+        && pass_on(request, rule, &facts, block, settings, host).is_err()
     {
         facts.reason = Reason::Fault;
     }
@@ -85,12 +134,13 @@ pub fn handle(block: &[u8], settings: &Settings, worker: &mut Worker<'_>, host: 
         facts.reason = Reason::Fault;
         let _ = note(&facts, settings, host);
     }
-    Outcome { reason: facts.reason, key: verdict.used_key(), waits: false }
+    Outcome { reason: facts.reason, key: verdict.used_key(), waits: false, rule: place }
 }
 
 /// What can be told of a request.
 fn facts<'t>(verdict: &Verdict<'t>) -> Facts<'t> {
     match verdict {
+        Verdict::Pass(reason) => Facts::of(*reason),
         Verdict::Refuse { reason, key } => Facts { key: key.map(|key| key.id), ..Facts::of(*reason) },
         Verdict::Allow(principal) => Facts {
             key: Some(principal.key),
@@ -110,25 +160,21 @@ fn facts<'t>(verdict: &Verdict<'t>) -> Facts<'t> {
 /// Makes the headers of a request that passes what the upstream shall see. Forged ones are gone by now, so each name has exactly one value.
 fn pass_on(
     request: &Request<'_>,
+    rule: &Rule,
     facts: &Facts<'_>,
     block: &[u8],
     settings: &Settings,
     host: &impl Host,
 ) -> Result<(), HostFault> {
-    strip(&request.credential, block, settings, host)?;
+    // All that were found go, so that the upstream cannot leak them.
+    if !rule.forward_credential.unwrap_or(settings.forward_credential) {
+        settings.credentials.remove(&request.credential, block, host)?;
+    }
     settings.identity.headers(facts, |name, value| host.add_header(name, value))
 }
 
 fn note(facts: &Facts<'_>, settings: &Settings, host: &impl Host) -> Result<(), HostFault> {
     settings.identity.state(facts, |name, value| host.set_filter_state(name, value))
-}
-
-/// Removes the credential, so that the upstream cannot leak it.
-fn strip(credential: &Credential<'_>, block: &[u8], settings: &Settings, host: &impl Host) -> Result<(), HostFault> {
-    if settings.forward_credential {
-        return Ok(());
-    }
-    settings.credentials.remove(credential, block, host)
 }
 
 #[cfg(test)]
@@ -152,7 +198,7 @@ mod tests {
             ("X_Keyplane_Key_Id", b"forged"),
             ("x-keyplane-account", b"again"),
         ]);
-        let outcome = handle(&host.block(), &settings(), &mut Worker::with_table(None), &host);
+        let outcome = handle(&host.block(), true, &settings(), &mut Worker::with_table(None), &host);
         assert_eq!(outcome.reason, Reason::Missing);
         assert_eq!(host.headers.borrow().len(), 1);
     }
@@ -163,7 +209,7 @@ mod tests {
         let block = host.block();
         for end in 1..block.len() {
             assert_eq!(
-                handle(&block[..end], &settings(), &mut Worker::with_table(None), &host).reason,
+                handle(&block[..end], true, &settings(), &mut Worker::with_table(None), &host).reason,
                 Reason::Fault,
                 "{end}"
             );
@@ -174,7 +220,10 @@ mod tests {
     fn a_header_that_cannot_be_removed_is_a_fault() {
         let host = FakeHost::with_headers(&[("x-keyplane-account", b"forged")]);
         host.changes_left.set(Some(0));
-        assert_eq!(handle(&host.block(), &settings(), &mut Worker::with_table(None), &host).reason, Reason::Fault);
+        assert_eq!(
+            handle(&host.block(), true, &settings(), &mut Worker::with_table(None), &host).reason,
+            Reason::Fault
+        );
     }
 
     fn table() -> Table {
@@ -235,7 +284,7 @@ mod tests {
             ("connection", b"x-other,x_keyplane_key_id"),
         ]);
         assert_eq!(
-            handle(&host.block(), &telling(), &mut Worker::with_table(Some(&table())), &host).reason,
+            handle(&host.block(), true, &telling(), &mut Worker::with_table(Some(&table())), &host).reason,
             Reason::Allowed
         );
         assert_eq!(host.values("x-tenant"), [id(2)]);
@@ -251,12 +300,104 @@ mod tests {
     fn a_log_learns_whose_key_was_refused_and_the_upstream_nothing() {
         let host = FakeHost::with_headers(&[("x-api-key", b"revoked"), ("connection", b"x-tenant")]);
         assert_eq!(
-            handle(&host.block(), &telling(), &mut Worker::with_table(Some(&table())), &host).reason,
+            handle(&host.block(), true, &telling(), &mut Worker::with_table(Some(&table())), &host).reason,
             Reason::Revoked
         );
         let expected = [("key_id", id(5)), ("reason", "revoked".to_owned()), ("revision", "12".to_owned())];
         assert_eq!(noted(&host), expected.map(|(name, value)| (format!("keyplane.{name}"), value)));
         assert_eq!(host.headers.borrow().len(), 1, "only its own credential is left");
+    }
+
+    fn ruled() -> Settings {
+        let json = r#"{"control_plane": {"cluster": "keyplane"}, "identity": {"filter_state": ["rule", "reason"]}, "rules": [
+            {"name": "open", "paths": ["/open/**"], "access": "public"},
+            {"name": "hook", "paths": ["/hook"], "access": "public", "forward_credential": true},
+            {"name": "admin", "hosts": ["api.example.com"], "methods": ["DELETE"], "scopes": {"any": ["admin", "jobs:delete"]}}
+        ]}"#;
+        Settings::parse(json.as_bytes()).unwrap()
+    }
+
+    fn request(method: &str, path: &str, more: &[(&str, &str)]) -> FakeHost {
+        let mut headers = vec![(":authority", "api.example.com"), (":method", method), (":path", path)];
+        headers.extend(more);
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        FakeHost::with_headers(&headers)
+    }
+
+    #[test]
+    fn a_public_request_passes_without_its_credentials_and_forged_headers() {
+        let forged = [("x-keyplane-account", "forged"), ("x-api-key", "any"), ("authorization", "Bearer other")];
+        let host = request("GET", "/open/a?b", &forged);
+        let outcome = handle(&host.block(), false, &ruled(), &mut Worker::with_table(None), &host);
+        assert_eq!(outcome, Outcome { rule: Some(0), ..Outcome::of(Reason::Public) });
+        assert_eq!(host.headers.borrow().len(), 3, "{:?}", host.headers);
+        assert_eq!(noted(&host), [("keyplane.reason", "public"), ("keyplane.rule", "open")].map(owned));
+        let host = request("POST", "/hook", &forged);
+        assert_eq!(handle(&host.block(), false, &ruled(), &mut Worker::with_table(None), &host).reason, Reason::Public);
+        assert_eq!(host.values("x-api-key"), ["any"]);
+        assert_eq!(host.values("x-keyplane-account"), [""; 0]);
+    }
+
+    fn owned((name, value): (&str, &str)) -> (String, String) {
+        (name.to_owned(), value.to_owned())
+    }
+
+    #[test]
+    fn a_preflight_passes_everywhere_but_on_a_path_that_is_not_accepted() {
+        let asks = [("origin", "https://a"), ("access-control-request-method", "POST"), ("x-api-key", "any")];
+        let host = request("OPTIONS", "/jobs", &asks);
+        assert_eq!(
+            handle(&host.block(), true, &ruled(), &mut Worker::with_table(None), &host).reason,
+            Reason::Preflight
+        );
+        assert_eq!(host.values("x-api-key"), [""; 0]);
+        assert_eq!(
+            handle(&host.block(), false, &ruled(), &mut Worker::with_table(None), &host).reason,
+            Reason::Missing
+        );
+        let protect = br#"{"control_plane": {"cluster": "keyplane"}, "cors_preflight": "protect"}"#;
+        let protect = Settings::parse(protect).unwrap();
+        assert_eq!(handle(&host.block(), true, &protect, &mut Worker::with_table(None), &host).reason, Reason::Missing);
+        let host = request("OPTIONS", "/open/../jobs", &asks);
+        assert_eq!(
+            handle(&host.block(), true, &ruled(), &mut Worker::with_table(None), &host),
+            Outcome::of(Reason::Path)
+        );
+    }
+
+    #[test]
+    fn a_path_is_looked_at_only_where_there_are_rules_and_before_them() {
+        for path in ["/open/%2e%2e/jobs", "/open//a", "/open/a%2fb", "/open/a;b", "open", ""] {
+            let host = request("GET", path, &[("x-keyplane-user", "forged"), ("x-api-key", "secret")]);
+            assert_eq!(
+                handle(&host.block(), true, &settings(), &mut Worker::with_table(Some(&table())), &host).reason,
+                Reason::Allowed
+            );
+            let host = request("GET", path, &[("x-keyplane-user", "forged"), ("x-api-key", "secret")]);
+            assert_eq!(
+                handle(&host.block(), true, &ruled(), &mut Worker::with_table(Some(&table())), &host),
+                Outcome::of(Reason::Path)
+            );
+            assert_eq!(host.values("x-keyplane-user"), [""; 0]);
+        }
+        let host = FakeHost::with_headers(&[(":method", b"GET"), (":path", b"/open/a"), (":path", b"/jobs")]);
+        assert_eq!(handle(&host.block(), true, &ruled(), &mut Worker::with_table(None), &host).reason, Reason::Fault);
+    }
+
+    #[test]
+    fn who_lacks_a_scope_is_told_which() {
+        let host = request("DELETE", "/jobs/1", &[("x-api-key", "secret")]);
+        let outcome = handle(&host.block(), true, &ruled(), &mut Worker::with_table(Some(&table())), &host);
+        assert_eq!((outcome.reason, outcome.rule), (Reason::Scope, Some(2)));
+        assert_eq!(outcome.key.map(|key| key.id), Some(Id([1; 16])));
+        let (settings, usual) = (ruled(), ruled());
+        let (answer, usual) = (settings.answer(&outcome).unwrap(), usual.answers.of(Reason::Scope).unwrap().clone());
+        let challenge = HeaderBlock::parse(&answer.headers).unwrap().find(|(name, _)| *name == b"www-authenticate");
+        let expected = br#"Bearer realm="keyplane", error="insufficient_scope", scope="admin jobs:delete""#;
+        assert_eq!(challenge.unwrap().1, expected);
+        assert_eq!((answer.status, &answer.body), (403, &usual.body));
+        assert_eq!(settings.answer(&Outcome::of(Reason::Allowed)), None);
+        assert_eq!(settings.answer(&Outcome::of(Reason::Path)).unwrap().status, 400);
     }
 
     #[test]
@@ -267,7 +408,7 @@ mod tests {
         for changes in 0..12 {
             let host = FakeHost::with_headers(headers);
             host.changes_left.set(Some(changes));
-            let reason = handle(&host.block(), &telling(), &mut Worker::with_table(Some(&table())), &host).reason;
+            let reason = handle(&host.block(), true, &telling(), &mut Worker::with_table(Some(&table())), &host).reason;
             assert_eq!(reason, if changes < 11 { Reason::Fault } else { Reason::Allowed }, "{changes}");
         }
     }

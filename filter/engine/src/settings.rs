@@ -5,9 +5,14 @@ use crate::config::{Config, ConfigError, ControlPlane, Hold};
 use crate::credential::Sources;
 use crate::guessing::Limit;
 use crate::identity::Identity;
-use crate::refusal::Answers;
+use crate::preflight::Preflights;
+use crate::refusal::{Answer, Answers};
+use crate::request::Outcome;
+use crate::rules::Rules;
 use crate::staleness::Staleness;
 use crate::waiting::UnknownKeys;
+use keyplane_contract::code::Reason;
+use std::borrow::Cow;
 
 /// A configuration, compiled.
 #[derive(Debug)]
@@ -20,6 +25,12 @@ pub struct Settings {
     pub credentials: Sources,
     /// Whether the upstream gets the credential too.
     pub forward_credential: bool,
+    /// What requests need, by host, path and method.
+    pub rules: Rules,
+    /// What becomes of CORS preflights.
+    pub preflights: Preflights,
+    /// How callers are told to authenticate.
+    pub challenges: Challenges,
     /// What refused callers get.
     pub answers: Answers,
     /// How the upstream, access logs and later filters learn who calls.
@@ -46,6 +57,9 @@ impl Settings {
             credentials,
             forward_credential,
             realm,
+            rules,
+            paths,
+            cors_preflight,
             answers,
             identity,
             staleness,
@@ -54,17 +68,32 @@ impl Settings {
         } = config;
         let identity = identity.compile()?;
         let credentials = Sources::compile(&credentials, &identity)?;
-        let answers = Answers::new(&answers, &Challenges::new(credentials.all(), &realm));
+        let challenges = Challenges::new(credentials.all(), &realm);
         Ok(Self {
             control_plane,
             hold,
             credentials,
             forward_credential,
-            answers,
+            rules: Rules::compile(&rules, paths)?,
+            preflights: cors_preflight,
+            answers: Answers::new(&answers, &challenges),
+            challenges,
             identity,
             staleness,
             unknown_keys,
             guessing,
         })
+    }
+
+    /// What the caller of a refused request gets; `None` when it passes.
+    #[must_use]
+    pub fn answer(&self, outcome: &Outcome) -> Option<Cow<'_, Answer>> {
+        match (outcome.reason, outcome.rule) {
+            // The only answer that depends on the rule.
+            (Reason::Scope, Some(rule)) => {
+                Some(Cow::Owned(self.answers.scope_missing(&self.rules.at(rule).scopes, &self.challenges)))
+            }
+            (reason, _) => self.answers.of(reason).map(Cow::Borrowed),
+        }
     }
 }

@@ -55,6 +55,7 @@ impl Rules {
         Ok(Self {
             all: made,
             default: Rule {
+                place: u32::MAX,
                 name: DEFAULT.into(),
                 access: Access::Protected,
                 accept: super::Accept::Key,
@@ -122,6 +123,7 @@ impl Compiler {
         let scopes = rule.scopes.as_ref().map(|scopes| NeededScopes::compile(scopes, &format!("{at}.scopes")));
         self.places(rule, place, &at)?;
         Ok(Rule {
+            place: u32::try_from(place).unwrap_or(u32::MAX),
             name,
             access: rule.access,
             accept: rule.accept.unwrap_or_default(),

@@ -27,6 +27,8 @@ use tree::{Sought, Tree};
 /// A rule, compiled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
+    /// Its place in the list, for [`Rules::at`].
+    pub place: u32,
     /// What logs and the debug headers call it.
     pub name: Box<str>,
     /// Whether a credential is needed.
@@ -75,12 +77,12 @@ impl Rules {
         let sought = Sought { path, method, ignore_case: self.paths.ignore_case };
         let mut best = self.tree.first(self.any_host, sought, u32::MAX);
         self.hosts.each(authority, |host| best = self.tree.first(host, sought, best));
-        Ok(usize::try_from(best).ok().and_then(|best| self.all.get(best)).unwrap_or(&self.default))
+        Ok(self.at(best))
     }
 
-    /// The rules in order, without the default.
+    /// The rule at this place; the default, where there is none.
     #[must_use]
-    pub fn as_slice(&self) -> &[Rule] {
-        &self.all
+    pub fn at(&self, place: u32) -> &Rule {
+        usize::try_from(place).ok().and_then(|place| self.all.get(place)).unwrap_or(&self.default)
     }
 }
