@@ -12,6 +12,7 @@ mod filter {
     mod identity;
     mod lifecycle;
     mod restrictions;
+    mod rules;
     mod sources;
     mod start;
     mod sweep;

@@ -247,7 +247,8 @@ pub fn assert_problem(answer: &LocalResponse, status: u32, code: &str) {
     assert_eq!(body["type"], format!("https://keyplane.dev/errors/{code}"));
     assert_eq!(answer.headers.get_all("content-type"), [b"application/problem+json"]);
     let challenge = answer.headers.get("www-authenticate");
-    assert_eq!(challenge.is_some(), matches!(status, 400 | 401), "{challenge:?}");
+    let is_about_credentials = status == 401 || matches!(code, "multiple_credentials" | "scope_missing");
+    assert_eq!(challenge.is_some(), is_about_credentials, "{challenge:?}");
 }
 
 /// Sum of all counters whose name contains this.
