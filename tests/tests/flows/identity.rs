@@ -176,10 +176,30 @@ fn the_upstream_learns_who_calls_under_the_operators_names_and_nobody_else_can_s
     assert!(absent.iter().all(|header| upstream_saw(&answer, header).is_empty()), "{body}");
 }
 
-/// The example as it stands, for an account of the flow's in place of its made-up one.
-fn example(flow: &Flow, admin: &str) -> Envoy {
-    let changes = [("00000000-0000-0000-0000-000000000000", admin.to_owned())];
-    Envoy::start_other(settings(flow, Value::Null), EXAMPLE, &changes, flow.stack.folder(), "example").unwrap()
+/// The example with these changes.
+fn example(flow: &Flow, changes: &[(&str, String)], name: &str) -> Envoy {
+    Envoy::start_other(settings(flow, Value::Null), EXAMPLE, changes, flow.stack.folder(), name).unwrap()
+}
+
+#[test]
+fn a_rate_limit_can_read_the_key_from_filter_state() {
+    let flow = Flow::start();
+    let keys = [create(&flow, "one", "live", &json!({})), create(&flow, "two", "live", &json!({}))];
+    let by_header = "request_headers: { header_name: x-keyplane-key-id, descriptor_key: key }";
+    let by_expression = r#"extension:
+                                name: envoy.rate_limit_descriptors.expr
+                                typed_config:
+                                  "@type": type.googleapis.com/envoy.extensions.rate_limit_descriptors.expr.v3.Descriptor
+                                  descriptor_key: key
+                                  text: filter_state['wasm.keyplane.key_id']"#;
+    let envoy = example(&flow, &[(by_header, by_expression.to_owned())], "expression");
+    let proxy = envoy.client();
+    eventually("both workers know the keys", || (0..ROW).all(|_| get(&proxy, "/admin", &keys[1]) == 403));
+    let started = Instant::now();
+    let passed = (0..20).filter(|_| get(&proxy, PATH, &keys[0]) == 200).count();
+    let slack = usize::try_from(started.elapsed().as_secs() / 6 + 1).unwrap();
+    assert!((10..=10 + slack).contains(&passed), "{passed} of 20");
+    assert!((0..5).all(|_| get(&proxy, PATH, &keys[1]) == 200), "each key has its own");
 }
 
 #[test]
@@ -193,7 +213,8 @@ fn access_log_rbac_and_rate_limits_know_who_calls() {
     let stranger = create(&flow, "stranger", "live", &json!({}));
     let revoked = create(&flow, "revoked", "live", &json!({}));
     flow.api().revoke_key(&revoked.id).unwrap();
-    let mut envoy = example(&flow, &admin);
+    // For an account of the flow's in place of the made-up one.
+    let mut envoy = example(&flow, &[("00000000-0000-0000-0000-000000000000", admin.clone())], "example");
     let proxy = envoy.client();
 
     // RBAC: by filter state and by header. It refuses before the rate limit counts.
