@@ -10,6 +10,7 @@ mod flows {
     mod changes;
     mod command_line;
     mod crash;
+    mod credentials;
     mod hostile_requests;
     mod identity;
     mod last_used;
