@@ -1,7 +1,7 @@
 //! Who the caller is: told to the upstream under the operator's names, to the access log, RBAC and rate limits; and never a caller's to say.
 
 use super::connection::{Answer, Connection};
-use super::fixture::{Flow, PATH, eventually};
+use super::fixture::{Flow, PATH, eventually, seen};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
@@ -174,6 +174,48 @@ fn the_upstream_learns_who_calls_under_the_operators_names_and_nobody_else_can_s
     }
     let absent = ["x-anonymous-consumer", "x-keyplane-account", "x-secret", "x-api-key"];
     assert!(absent.iter().all(|header| upstream_saw(&answer, header).is_empty()), "{body}");
+}
+
+#[test]
+fn nobody_has_an_identity_on_public_paths_and_preflights() {
+    let flow = Flow::with_plugin(&json!({
+        "control_plane": { "cluster": "keyplane" },
+        "rules": [{ "name": "open", "paths": ["/open/**"], "access": "public" }],
+        "identity": {
+            "preset": "kong",
+            "headers": { "rule": "x-rule", "environment": "environment" },
+            "metadata": { "plan": "x-plan" },
+        },
+    }));
+    let key = flow.known_key("good");
+    let mut forged: Vec<(String, String)> = Vec::new();
+    for name in [
+        "x-consumer-id",
+        "x-consumer-groups",
+        "x-credential-identifier",
+        "environment",
+        "x-plan",
+        "x-rule",
+        "x-keyplane-account",
+    ] {
+        forged.extend(spellings(name).map(|name| (name, "forged".to_owned())));
+    }
+    forged.push(("X_Anonymous_Consumer".to_owned(), "forged".to_owned()));
+    let mut headers: Vec<(&str, &str)> = forged.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let plain = flow.proxy().get("/open/page", &headers).unwrap();
+    // A key that is not asked for makes nobody somebody, and does not go on.
+    headers.push(("x-api-key", key.secret.expose_secret()));
+    let with_key = flow.proxy().get("/open/page", &headers).unwrap();
+    headers.extend([("origin", "https://app.example"), ("access-control-request-method", "GET")]);
+    let preflight = flow.proxy().send("OPTIONS", PATH, &headers, &[]).unwrap();
+    for (answer, rule) in [(&plain, "open"), (&with_key, "open"), (&preflight, "default")] {
+        assert!(answer.status == 200 && !answer.text().contains("forged"), "{}", answer.text());
+        assert_eq!(seen(answer, "x-anonymous-consumer"), ["true"]);
+        assert_eq!(seen(answer, "x-rule"), [rule]);
+        for absent in ["x-consumer-id", "x-credential-identifier", "environment", "x-api-key"] {
+            assert!(seen(answer, absent).is_empty(), "{absent}: {}", answer.text());
+        }
+    }
 }
 
 /// The example with these changes.
