@@ -21,6 +21,7 @@ mod flows {
     mod readme;
     mod restrictions;
     mod revocation;
+    mod rules;
     mod schemathesis;
     mod sdk;
     mod start;

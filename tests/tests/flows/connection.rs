@@ -37,15 +37,33 @@ impl Connection {
         self.answer()
     }
 
+    /// These very bytes; `None` when the connection is ended instead of an answer. Nothing is read behind the headers of an answer to a HEAD or a CONNECT.
+    pub fn raw(&mut self, bytes: &[u8]) -> Option<Answer> {
+        self.stream.get_mut().write_all(bytes).ok()?;
+        let open = self.stream.fill_buf().is_ok_and(|bytes| !bytes.is_empty());
+        let has_body = !bytes.starts_with(b"HEAD") && !bytes.starts_with(b"CONNECT");
+        open.then(|| if has_body { self.answer() } else { self.head() })
+    }
+
     fn answer(&mut self) -> Answer {
+        let mut answer = self.head();
+        answer.body = self.body(&answer.headers);
+        answer
+    }
+
+    fn head(&mut self) -> Answer {
         let mut headers = String::new();
         while !headers.ends_with("\r\n\r\n") {
             assert!(self.stream.read_line(&mut headers).unwrap() > 0, "the connection was closed: {headers}");
         }
         let headers = headers.to_ascii_lowercase();
         let status = headers.split(' ').nth(1).unwrap().parse().unwrap();
+        Answer { status, headers, body: Vec::new() }
+    }
+
+    fn body(&mut self, headers: &str) -> Vec<u8> {
         let value = |name: &str| headers.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-        let body = if let Some(length) = value("content-length:") {
+        if let Some(length) = value("content-length:") {
             let mut body = vec![0; length.parse().unwrap()];
             self.stream.read_exact(&mut body).unwrap();
             body
@@ -53,8 +71,7 @@ impl Connection {
             self.chunks()
         } else {
             Vec::new()
-        };
-        Answer { status, headers, body }
+        }
     }
 
     fn chunks(&mut self) -> Vec<u8> {
