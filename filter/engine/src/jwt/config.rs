@@ -20,18 +20,6 @@ const MAX_PREFIX: usize = 64;
 /// Claims that users can write themselves: Supabase's and Auth0's `user_metadata`, Clerk's `unsafe_metadata`.
 const WRITABLE_BY_USERS: [&str; 2] = ["user_metadata", "unsafe_metadata"];
 
-/// What a request may prove who it is with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Accept {
-    /// A key. Tokens are not looked at.
-    Key,
-    /// A token.
-    Jwt,
-    /// One of the two.
-    Either,
-}
-
 /// Whose tokens count.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -19,9 +19,10 @@
 mod claims;
 mod config;
 pub(crate) mod metadata;
+pub mod proof;
 
 pub use claims::{MAX_SCOPES_LEN, MAX_TEXT_LEN, Token};
-pub use config::{Accept, Jwt as JwtConfig};
+pub use config::Jwt as JwtConfig;
 
 use crate::config::ConfigError;
 use crate::host::{Host, HostFault};
