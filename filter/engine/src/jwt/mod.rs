@@ -16,6 +16,7 @@
 //!
 //! So one call brings all claims with their types ([`metadata`]), and [`claims`] takes from them what may go into a header.
 
+pub mod caller;
 mod claims;
 mod config;
 pub(crate) mod metadata;
