@@ -8,8 +8,10 @@ use crate::challenge::Realm;
 use crate::credential::source::SourceConfigs;
 use crate::guessing::Limit;
 use crate::identity::IdentityConfig;
+use crate::jwt::JwtConfig;
 use crate::preflight::Preflights;
-use crate::rules::{Paths, RuleConfig};
+use crate::rules::config::present;
+use crate::rules::{Accept, Paths, RuleConfig};
 use crate::staleness::Staleness;
 use crate::waiting::UnknownKeys;
 use serde::Deserialize;
@@ -42,6 +44,12 @@ pub struct Config {
     /// What becomes of CORS preflights.
     #[serde(default)]
     pub cors_preflight: Preflights,
+    /// What requests are accepted with where their rule does not say. Without it: either, when there is `jwt`, else a key.
+    #[serde(default, deserialize_with = "present")]
+    pub accept: Option<Accept>,
+    /// Whose JWTs are accepted.
+    #[serde(default, deserialize_with = "present")]
+    pub jwt: Option<JwtConfig>,
     /// What refused callers get instead of the usual problem.
     #[serde(default)]
     pub answers: OwnAnswers,

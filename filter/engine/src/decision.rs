@@ -3,7 +3,9 @@
 
 use crate::credential::Credential;
 use crate::host::{Host, source};
-use crate::rules::{Access, Rule};
+use crate::jwt::Token;
+use crate::jwt::caller::Caller;
+use crate::rules::Rule;
 use crate::table::{Entry, Table};
 use keyplane_contract::code::Reason;
 use keyplane_contract::digest::Digest;
@@ -50,6 +52,8 @@ pub struct UsedKey {
 pub enum Verdict<'t> {
     /// It passes, as this principal.
     Allow(Principal<'t>),
+    /// It passes, as the caller of this token.
+    AllowToken(Caller<'t>),
     /// It passes as nobody.
     Pass(Reason),
     /// It is refused. The key is named when there is one, for its usage.
@@ -62,7 +66,9 @@ pub enum Verdict<'t> {
 }
 
 impl Verdict<'_> {
-    const fn refuse(reason: Reason) -> Self {
+    /// A refusal that is about no key.
+    #[must_use]
+    pub const fn refuse(reason: Reason) -> Self {
         Self::Refuse { reason, key: None }
     }
 
@@ -71,7 +77,7 @@ impl Verdict<'_> {
     pub const fn used_key(&self) -> Option<UsedKey> {
         match self {
             Self::Allow(principal) => Some(principal.used_key()),
-            Self::Pass(_) => None,
+            Self::AllowToken(_) | Self::Pass(_) => None,
             Self::Refuse { key, .. } => *key,
         }
     }
@@ -85,16 +91,13 @@ impl Principal<'_> {
     }
 }
 
-/// Decides a request that this rule is for. `table` is the refusal while there is none that may decide.
+/// Decides a request by its key, where this rule is for it. `table` is the refusal while there is none that may decide.
 pub fn decide<'t>(
     credential: &Credential<'_>,
     rule: &Rule,
     table: Result<&'t Table, Reason>,
     host: &impl Host,
 ) -> Verdict<'t> {
-    if rule.access == Access::Public {
-        return Verdict::Pass(Reason::Public);
-    }
     let secret = match credential {
         Credential::Missing => return Verdict::refuse(Reason::Missing),
         Credential::Multiple => return Verdict::refuse(Reason::Multiple),
@@ -113,6 +116,28 @@ pub fn decide<'t>(
             Verdict::Refuse { reason, key: Some(key) }
         }
     }
+}
+
+/// Decides a request by a token that Envoy has verified, where this rule is for it.
+pub fn decide_token<'t>(
+    token: &'t Token<'_>,
+    rule: &Rule,
+    table: impl FnOnce() -> Result<&'t Table, Reason>,
+) -> Verdict<'t> {
+    let caller = match Caller::of(token, table) {
+        Ok(caller) => caller,
+        Err(reason) => return Verdict::refuse(reason),
+    };
+    if rule.environment.is_some_and(|needed| caller.environment != Some(needed)) {
+        return Verdict::refuse(Reason::Environment);
+    }
+    if !rule.scopes.are_met_by(caller.scopes) {
+        return Verdict::refuse(Reason::Scope);
+    }
+    if caller.suspended {
+        return Verdict::refuse(Reason::Suspended);
+    }
+    Verdict::AllowToken(caller)
 }
 
 /// What refuses is told in this order: first what ends the key itself, which looks like an unknown key to the caller; then, once it is
@@ -252,6 +277,7 @@ mod tests {
         let credential = Credential::Presented { secret: b"secret".into(), place: Place::Header(0) };
         match decide(&credential, rule, Ok(table), from) {
             Verdict::Allow(_) => Reason::Allowed,
+            Verdict::AllowToken(_) => Reason::Jwt,
             Verdict::Pass(reason) | Verdict::Refuse { reason, .. } => reason,
         }
     }
@@ -409,13 +435,30 @@ mod tests {
     }
 
     #[test]
-    fn a_public_rule_asks_for_nothing_not_even_a_table() {
-        let public = rule(r#"{"access": "public"}"#);
-        let nobody = FakeHost::from("");
-        for credential in [Credential::Missing, Credential::Multiple, Credential::Malformed] {
-            assert_eq!(decide(&credential, &public, Err(Reason::NotReady), &nobody), Verdict::Pass(Reason::Public));
-        }
-        assert!(nobody.asked.borrow().is_empty());
+    fn a_rule_restricts_tokens_as_it_does_keys() {
+        let token = |scopes: &'static str, environment| Token {
+            account: Some("org_1".into()),
+            user: None,
+            scopes: scopes.into(),
+            environment,
+        };
+        let decided = |rule: &Rule, token: &Token<'_>, suspended| {
+            let table = table_with(key("secret"), &[], suspended);
+            match decide_token(token, rule, || Ok(&table)) {
+                Verdict::AllowToken(_) => Reason::Jwt,
+                Verdict::Allow(_) => Reason::Allowed,
+                Verdict::Pass(reason) | Verdict::Refuse { reason, .. } => reason,
+            }
+        };
+        let good = token("read write", Some(Environment::Live));
+        let needs = rule(r#"{"scopes": {"all": ["read"]}, "environment": "live"}"#);
+        assert_eq!(decided(&needs, &good, false), Reason::Jwt);
+        assert_eq!(decided(&needs, &token("write", good.environment), false), Reason::Scope);
+        assert_eq!(decided(&needs, &token("read", Some(Environment::Test)), false), Reason::Environment);
+        assert_eq!(decided(&needs, &token("read", None), false), Reason::Environment);
+        assert_eq!(decided(&needs, &good, true), Reason::Suspended);
+        assert_eq!(decided(&rule("{}"), &token("", None), false), Reason::Jwt);
+        assert_eq!(decide_token(&good, &needs, || Err(Reason::Stale)), Verdict::refuse(Reason::Stale));
     }
 
     #[test]

@@ -7,13 +7,15 @@
 //! A request that has to wait is handled a second time when it goes on. So nothing here may depend on being the first.
 
 use crate::credential::Credential;
-use crate::decision::{UsedKey, Verdict, decide};
+use crate::decision::{UsedKey, Verdict, decide, decide_token};
 use crate::headers::HeaderBlock;
 use crate::host::{Host, HostFault};
 use crate::identity::connection::{self, CONNECTION};
 use crate::identity::{Facts, Who};
+use crate::jwt::proof::{Held, Proof, choose};
+use crate::jwt::{Verified, is_jwt_shaped};
 use crate::preflight::{Preflights, is_preflight};
-use crate::rules::{NotAccepted, Rule};
+use crate::rules::{Accept, Access, NotAccepted, Rule};
 use crate::settings::Settings;
 use crate::worker::Worker;
 use keyplane_contract::code::Reason;
@@ -87,6 +89,24 @@ impl<'h> Request<'h> {
         settings.rules.find(self.method, self.authority, self.path)
     }
 
+    /// What stands where credentials may be, seen beside a verified token.
+    fn held(&self, block: &[u8], settings: &Settings) -> Held {
+        match self.credential {
+            Credential::Missing => Held::Nothing,
+            Credential::Multiple => Held::Other,
+            Credential::Malformed | Credential::Presented { .. } => {
+                let mut is_jwt = false;
+                for (name, value) in HeaderBlock::parse(block).into_iter().flatten() {
+                    settings.credentials.each_in(name, value, |place, secret| {
+                        is_jwt |= settings.credentials.is_bearer(place)
+                            && secret.is_some_and(|secret| is_jwt_shaped(&secret));
+                    });
+                }
+                if is_jwt { Held::Jwt } else { Held::Other }
+            }
+        }
+    }
+
     /// Whether it is a CORS preflight that passes.
     fn is_preflight(&self, block: &[u8], is_whole: bool, settings: &Settings) -> bool {
         settings.preflights == Preflights::Pass
@@ -99,16 +119,31 @@ impl<'h> Request<'h> {
 pub fn handle(block: &[u8], is_whole: bool, settings: &Settings, worker: &mut Worker<'_>, host: &impl Host) -> Outcome {
     let request = Request::read(block, settings, host);
     let rule = request.as_ref().ok().map(|request| request.rule(settings));
+    // The claims of a token lie in here while the request is decided.
+    let mut metadata = Vec::new();
+    let mut verified = Ok(Verified::Nothing);
     let verdict = match (&request, rule) {
         (Ok(request), Some(Ok(rule))) => {
             if request.is_preflight(block, is_whole, settings) {
                 Verdict::Pass(Reason::Preflight)
+            } else if rule.access == Access::Public {
+                Verdict::Pass(Reason::Public)
             } else {
-                decide(&request.credential, rule, worker.usable_table(settings, rule.when_stale), host)
+                let accept = rule.accept.unwrap_or(settings.accept);
+                if let (Some(jwt), Accept::Jwt | Accept::Either) = (&settings.jwt, accept) {
+                    verified = jwt.verified(&mut metadata, host);
+                }
+                let table = || worker.usable_table(settings, rule.when_stale);
+                let choose = |verified| choose(accept, || request.held(block, settings), verified);
+                match verified.as_ref().map_err(|HostFault| Reason::Fault).and_then(choose) {
+                    Ok(Proof::Credential) => decide(&request.credential, rule, table(), host),
+                    Ok(Proof::Token(token)) => decide_token(token, rule, table),
+                    Err(reason) => Verdict::refuse(reason),
+                }
             }
         }
-        (_, Some(Err(NotAccepted))) => Verdict::Refuse { reason: Reason::Path, key: None },
-        (_, None) | (Err(HostFault), _) => Verdict::Refuse { reason: Reason::Fault, key: None },
+        (_, Some(Err(NotAccepted))) => Verdict::refuse(Reason::Path),
+        (_, None) | (Err(HostFault), _) => Verdict::refuse(Reason::Fault),
     };
     let rule = rule.and_then(Result::ok);
     let place = rule.map(|rule| rule.place);
@@ -124,7 +159,8 @@ pub fn handle(block: &[u8], is_whole: bool, settings: &Settings, worker: &mut Wo
             None => return Outcome { waits: true, rule: place, ..Outcome::of(*reason) },
         }
     }
-    if let (Ok(request), Some(rule), Verdict::Allow(_) | Verdict::Pass(_)) = (&request, rule, &verdict)
+    if let (Ok(request), Some(rule), Verdict::Allow(_) | Verdict::AllowToken(_) | Verdict::Pass(_)) =
+        (&request, rule, &verdict)
         && pass_on(request, rule, &facts, block, settings, host).is_err()
     {
         facts.reason = Reason::Fault;
@@ -141,6 +177,15 @@ pub fn handle(block: &[u8], is_whole: bool, settings: &Settings, worker: &mut Wo
 fn facts<'t>(verdict: &Verdict<'t>) -> Facts<'t> {
     match verdict {
         Verdict::Pass(reason) => Facts::of(*reason),
+        Verdict::AllowToken(caller) => Facts {
+            account: caller.account,
+            environment: caller.environment,
+            user: caller.user,
+            scopes: caller.scopes,
+            account_name: caller.account_name,
+            account_external_id: caller.account_external_id,
+            ..Facts::of(Reason::Jwt)
+        },
         Verdict::Refuse { reason, key } => Facts { key: key.map(|key| key.id), ..Facts::of(*reason) },
         Verdict::Allow(principal) => Facts {
             key: Some(principal.key),
@@ -411,5 +456,136 @@ mod tests {
             let reason = handle(&host.block(), true, &telling(), &mut Worker::with_table(Some(&table())), &host).reason;
             assert_eq!(reason, if changes < 11 { Reason::Fault } else { Reason::Allowed }, "{changes}");
         }
+    }
+
+    /// With one issuer, whose tokens need no account.
+    fn jwt_settings(more: &str) -> Settings {
+        let jwt = r#""jwt": {"providers": [{"issuer": "https://a"}]}"#;
+        Settings::parse(format!(r#"{{"control_plane": {{"cluster": "keyplane"}}, {jwt} {more}}}"#).as_bytes()).unwrap()
+    }
+
+    /// A request with these headers, after `jwt_authn` has written this payload; `null` for none.
+    fn after_jwt_authn(headers: &[(&str, &[u8])], payload: &serde_json::Value) -> FakeHost {
+        let mut host = FakeHost::with_headers(&[&[(":method", &b"GET"[..]), (":path", b"/")], headers].concat());
+        let metadata = match payload {
+            serde_json::Value::Null => serde_json::json!({}),
+            payload => serde_json::json!({ "envoy.filters.http.jwt_authn": { "payload": payload } }),
+        };
+        host.properties.insert(b"metadata".to_vec(), crate::jwt::metadata::write::metadata(&metadata));
+        host
+    }
+
+    fn reason(settings: &Settings, host: &FakeHost) -> Reason {
+        handle(&host.block(), true, settings, &mut Worker::with_table(Some(&table())), host).reason
+    }
+
+    type Headers<'h> = &'h [(&'h str, &'h [u8])];
+
+    const JWT: &[u8] = b"Bearer eyJh.eyJp.c2ln";
+
+    fn good() -> serde_json::Value {
+        serde_json::json!({ "iss": "https://a", "sub": "user_1", "scope": "read" })
+    }
+
+    #[test]
+    fn the_caller_of_a_token_is_told_and_the_token_is_removed() {
+        for headers in
+            [&[("x-keyplane-user", &b"forged"[..])][..], &[("authorization", JWT), ("x_keyplane_user", b"x")]]
+        {
+            let host = after_jwt_authn(headers, &good());
+            assert_eq!(reason(&jwt_settings(""), &host), Reason::Jwt);
+            assert_eq!(host.values("x-keyplane-user"), ["user_1"]);
+            assert_eq!(host.values("x-keyplane-scopes"), ["read"]);
+            assert_eq!(host.headers.borrow().len(), 2 + 2, "and nothing else");
+        }
+        let host = after_jwt_authn(&[("authorization", JWT)], &good());
+        assert_eq!(reason(&jwt_settings(r#", "forward_credential": true"#), &host), Reason::Jwt);
+        assert_eq!(host.values("authorization"), ["Bearer eyJh.eyJp.c2ln"]);
+    }
+
+    #[test]
+    fn a_key_or_a_token_is_accepted_as_configured_and_never_both() {
+        use serde_json::Value::Null;
+        let (key, bearer, both): (Headers<'_>, Headers<'_>, Headers<'_>) = (
+            &[("x-api-key", b"secret")],
+            &[("authorization", b"Bearer secret")],
+            &[("x-api-key", b"secret"), ("authorization", JWT)],
+        );
+        let jwt: Headers<'_> = &[("authorization", JWT)];
+        let long = [b"Bearer eyJh.", &[b'a'; 2000][..], b".c2ln"].concat();
+        let long: Headers<'_> = &[("authorization", &long)];
+        for (accept, headers, payload, expected) in [
+            ("either", key, Null, Reason::Allowed),
+            ("either", bearer, Null, Reason::Allowed),
+            ("either", &[][..], good(), Reason::Jwt),
+            ("either", jwt, good(), Reason::Jwt),
+            ("either", long, good(), Reason::Jwt),
+            ("either", &[], Null, Reason::Missing),
+            ("either", jwt, Null, Reason::Unknown),
+            ("either", long, Null, Reason::Malformed),
+            ("either", key, good(), Reason::Multiple),
+            ("either", bearer, good(), Reason::Multiple),
+            ("either", both, good(), Reason::Multiple),
+            ("either", both, Null, Reason::Multiple),
+            ("either", &[("x-api-key", b"eyJh.eyJp.c2ln")], good(), Reason::Multiple),
+            ("jwt", &[], good(), Reason::Jwt),
+            ("jwt", long, good(), Reason::Jwt),
+            ("jwt", key, good(), Reason::Multiple),
+            ("jwt", key, Null, Reason::Token),
+            ("jwt", jwt, Null, Reason::Token),
+            ("jwt", &[], Null, Reason::Token),
+            ("key", key, good(), Reason::Allowed),
+            ("key", &[], good(), Reason::Missing),
+            ("key", jwt, good(), Reason::Unknown),
+        ] {
+            let by_rule = format!(r#", "accept": "key", "rules": [{{"accept": "{accept}"}}]"#);
+            for more in [format!(r#", "accept": "{accept}""#), by_rule] {
+                let host = after_jwt_authn(headers, &payload);
+                assert_eq!(reason(&jwt_settings(&more), &host), expected, "{accept} {headers:?} {payload}");
+                assert_eq!(host.asked.borrow().is_empty(), accept == "key", "tokens are read where they count");
+            }
+        }
+    }
+
+    #[test]
+    fn tokens_are_read_only_where_they_may_count() {
+        let key: Headers<'_> = &[("x-api-key", b"secret")];
+        let host = after_jwt_authn(key, &good());
+        assert_eq!(reason(&settings(), &host), Reason::Allowed);
+        let public = jwt_settings(r#", "rules": [{"access": "public"}]"#);
+        assert_eq!(reason(&public, &after_jwt_authn(&[], &good())), Reason::Public);
+        assert!(host.asked.borrow().is_empty());
+    }
+
+    #[test]
+    fn metadata_that_cannot_be_read_is_a_fault() {
+        let key: Headers<'_> = &[("x-api-key", b"secret")];
+        let mut host = FakeHost::with_headers(key);
+        assert_eq!(reason(&jwt_settings(""), &host), Reason::Fault);
+        host.properties.insert(b"metadata".to_vec(), vec![0xff]);
+        assert_eq!(reason(&jwt_settings(""), &host), Reason::Fault);
+    }
+
+    #[test]
+    fn only_a_token_with_an_account_waits_for_the_table() {
+        let host = after_jwt_authn(&[], &good());
+        let reason =
+            |settings: &Settings| handle(&host.block(), true, settings, &mut Worker::with_table(None), &host).reason;
+        assert_eq!(reason(&jwt_settings("")), Reason::Jwt);
+        let json = r#"{"control_plane": {"cluster": "keyplane"}, "jwt": {"providers": [{"issuer": "https://a", "account": "sub"}]}}"#;
+        assert_eq!(reason(&Settings::parse(json.as_bytes()).unwrap()), Reason::NotReady);
+    }
+
+    #[test]
+    fn tokens_are_accepted_only_where_somebody_says_whose() {
+        let error = |more: &str| {
+            let json = format!(r#"{{"control_plane": {{"cluster": "keyplane"}} {more}}}"#);
+            Settings::parse(json.as_bytes()).unwrap_err().to_string()
+        };
+        assert!(error(r#", "accept": "either""#).contains("`accept`"));
+        assert!(error(r#", "accept": null"#).contains("`accept`"));
+        assert!(error(r#", "rules": [{}, {"accept": "jwt"}]"#).contains("`rules[1].accept`"));
+        assert!(error(r#", "jwt": {"providers": [{"issuer": ""}]}"#).contains("`jwt.providers[0].issuer`"));
+        assert!(error(r#", "jwt": null"#).contains("jwt"));
     }
 }

@@ -5,10 +5,11 @@ use crate::config::{Config, ConfigError, ControlPlane, Hold};
 use crate::credential::Sources;
 use crate::guessing::Limit;
 use crate::identity::Identity;
+use crate::jwt::{self, Jwt};
 use crate::preflight::Preflights;
 use crate::refusal::{Answer, Answers};
 use crate::request::Outcome;
-use crate::rules::Rules;
+use crate::rules::{Accept, Rules};
 use crate::staleness::Staleness;
 use crate::waiting::UnknownKeys;
 use keyplane_contract::code::Reason;
@@ -27,6 +28,10 @@ pub struct Settings {
     pub forward_credential: bool,
     /// What requests need, by host, path and method.
     pub rules: Rules,
+    /// What a request is accepted with where its rule does not say.
+    pub accept: Accept,
+    /// Whose tokens are accepted, if any are.
+    pub jwt: Option<Jwt>,
     /// What becomes of CORS preflights.
     pub preflights: Preflights,
     /// How callers are told to authenticate.
@@ -60,6 +65,8 @@ impl Settings {
             rules,
             paths,
             cors_preflight,
+            accept,
+            jwt,
             answers,
             identity,
             staleness,
@@ -69,12 +76,17 @@ impl Settings {
         let identity = identity.compile()?;
         let credentials = Sources::compile(&credentials, &identity)?;
         let challenges = Challenges::new(credentials.all(), &realm);
+        let rules = Rules::compile(&rules, paths)?;
+        let jwt = jwt.map(Jwt::compile).transpose()?;
+        let accept = jwt::accept(accept, jwt.as_ref(), &rules)?;
         Ok(Self {
             control_plane,
             hold,
             credentials,
             forward_credential,
-            rules: Rules::compile(&rules, paths)?,
+            rules,
+            accept,
+            jwt,
             preflights: cors_preflight,
             answers: Answers::new(&answers, &challenges),
             challenges,

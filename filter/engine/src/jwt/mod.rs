@@ -27,6 +27,7 @@ pub use config::Jwt as JwtConfig;
 
 use crate::config::ConfigError;
 use crate::host::{Host, HostFault};
+use crate::rules::{Accept, Rules};
 use claims::Reading;
 use metadata::{Malformed, Value};
 
@@ -84,9 +85,11 @@ impl Jwt {
         Ok(Self { payloads })
     }
 
-    /// The metadata of a request. A host that does not answer is a fault: without any metadata the answer is empty.
-    pub fn metadata(host: &impl Host) -> Result<Vec<u8>, HostFault> {
-        host.property(METADATA).ok_or(HostFault)
+    /// What the metadata of a request proves. It is left in `metadata`, which the answer borrows. A host that does not answer is a
+    /// fault, as are bytes that are no metadata: without any metadata the answer is empty.
+    pub fn verified<'m>(&self, metadata: &'m mut Vec<u8>, host: &impl Host) -> Result<Verified<'m>, HostFault> {
+        *metadata = host.property(METADATA).ok_or(HostFault)?;
+        self.read(metadata).map_err(|Malformed| HostFault)
     }
 
     /// What these bytes of the metadata prove.
@@ -110,6 +113,22 @@ impl Jwt {
             };
         }
         Ok(found)
+    }
+}
+
+/// What is accepted where a rule does not say. Tokens cannot be accepted where nobody says whose.
+pub fn accept(configured: Option<Accept>, jwt: Option<&Jwt>, rules: &Rules) -> Result<Accept, ConfigError> {
+    if jwt.is_some() {
+        return Ok(configured.unwrap_or(Accept::Either));
+    }
+    let needs_jwt = |accept: Option<Accept>| matches!(accept, Some(Accept::Jwt | Accept::Either));
+    let in_rule = rules.all().iter().position(|rule| needs_jwt(rule.accept));
+    match in_rule.map(|place| format!("rules[{place}].accept")) {
+        Some(path) => Err(ConfigError::new(&path, "tokens are accepted, so `jwt` must say whose")),
+        None if needs_jwt(configured) => {
+            Err(ConfigError::new("accept", "tokens are accepted, so `jwt` must say whose"))
+        }
+        None => Ok(Accept::Key),
     }
 }
 

@@ -28,11 +28,15 @@ pub enum Proof<'v, 'm> {
 }
 
 /// What decides a request where this is accepted, or why it is refused.
-pub fn choose<'v, 'm>(accept: Accept, held: Held, verified: &'v Verified<'m>) -> Result<Proof<'v, 'm>, Reason> {
-    if accept == Accept::Key {
+pub fn choose<'v, 'm>(
+    accept: Accept,
+    held: impl FnOnce() -> Held,
+    verified: &'v Verified<'m>,
+) -> Result<Proof<'v, 'm>, Reason> {
+    if accept == Accept::Key || accept == Accept::Either && *verified == Verified::Nothing {
         return Ok(Proof::Credential);
     }
-    match (verified, held) {
+    match (verified, held()) {
         (Verified::Several, _) | (Verified::Token(_) | Verified::Unusable, Held::Other) => Err(Reason::Multiple),
         (Verified::Token(token), Held::Nothing | Held::Jwt) => Ok(Proof::Token(token)),
         (Verified::Unusable, Held::Nothing | Held::Jwt) | (Verified::Foreign, Held::Nothing) => Err(Reason::Token),
@@ -65,7 +69,7 @@ mod tests {
         for accept in [Accept::Key, Accept::Jwt, Accept::Either] {
             for held in [Held::Nothing, Held::Jwt, Held::Other] {
                 for verified in all() {
-                    let proof = choose(accept, held, &verified);
+                    let proof = choose(accept, || held, &verified);
                     let is_token = matches!(proof, Ok(Proof::Token(_)));
                     let may_be = accept != Accept::Key && held != Held::Other && verified == token();
                     assert_eq!(is_token, may_be, "{accept:?} {held:?} {verified:?}");
@@ -81,7 +85,7 @@ mod tests {
 
     #[test]
     fn each_mixture_has_its_answer() {
-        let refused = |accept, held, verified: &Verified<'_>| choose(accept, held, verified).err();
+        let refused = |accept, held, verified: &Verified<'_>| choose(accept, || held, verified).err();
         for accept in [Accept::Jwt, Accept::Either] {
             assert_eq!(refused(accept, Held::Other, &token()), Some(Reason::Multiple));
             assert_eq!(refused(accept, Held::Other, &Verified::Unusable), Some(Reason::Multiple));
@@ -92,7 +96,7 @@ mod tests {
         for held in [Held::Nothing, Held::Jwt, Held::Other] {
             assert_eq!(refused(Accept::Jwt, held, &Verified::Nothing), Some(Reason::Token));
             assert_eq!(refused(Accept::Either, held, &Verified::Nothing), None);
-            assert!(all().iter().all(|verified| choose(Accept::Key, held, verified) == Ok(Proof::Credential)));
+            assert!(all().iter().all(|verified| choose(Accept::Key, || held, verified) == Ok(Proof::Credential)));
         }
         assert_eq!(refused(Accept::Either, Held::Other, &Verified::Foreign), None);
     }

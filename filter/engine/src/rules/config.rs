@@ -24,7 +24,7 @@ pub struct RuleConfig {
     pub methods: Option<Vec<String>>,
     /// Whether a credential is needed at all.
     pub access: Access,
-    /// Which kinds of credential are accepted; without it keys.
+    /// Which kinds of credential are accepted; without it, what the configuration says as a whole.
     #[serde(deserialize_with = "present")]
     pub accept: Option<Accept>,
     /// Which scopes are needed.
@@ -42,7 +42,7 @@ pub struct RuleConfig {
 }
 
 /// A field that is there must have a value.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 

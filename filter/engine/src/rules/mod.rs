@@ -33,8 +33,8 @@ pub struct Rule {
     pub name: Box<str>,
     /// Whether a credential is needed.
     pub access: Access,
-    /// Which kinds of credential are accepted.
-    pub accept: Accept,
+    /// Which kinds of credential are accepted; `None`: what the configuration says as a whole.
+    pub accept: Option<Accept>,
     /// The scopes that are needed.
     pub scopes: NeededScopes,
     /// The environment that a key must be of; `None` for any.
@@ -78,6 +78,12 @@ impl Rules {
         let mut best = self.tree.first(self.any_host, sought, u32::MAX);
         self.hosts.each(authority, |host| best = self.tree.first(host, sought, best));
         Ok(self.at(best))
+    }
+
+    /// The rules in order, without the default.
+    #[must_use]
+    pub fn all(&self) -> &[Rule] {
+        &self.all
     }
 
     /// The rule at this place; the default, where there is none.
