@@ -13,6 +13,7 @@ mod flows {
     mod credentials;
     mod hostile_requests;
     mod identity;
+    mod jwt;
     mod last_used;
     mod lifecycle;
     mod metrics;

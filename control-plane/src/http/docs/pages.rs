@@ -14,6 +14,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ("errors", include_str!("../../../../docs/errors.md")),
     ("filter", include_str!("../../../../docs/filter.md")),
     ("jwt", include_str!("../../../../docs/jwt.md")),
+    ("jwt-in-envoy", include_str!("../../../../docs/jwt-in-envoy.md")),
     ("operations", include_str!("../../../../docs/operations.md")),
     ("performance", include_str!("../../../../docs/performance.md")),
     ("protocol", include_str!("../../../../docs/protocol.md")),

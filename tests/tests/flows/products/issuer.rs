@@ -17,6 +17,8 @@ const KEY_ID: &str = "k1";
 pub struct Issuer {
     /// What its tokens have in `iss`.
     pub url: String,
+    /// Its public key, as it publishes it.
+    pub public: Value,
     private: EncodingKey,
     algorithm: Algorithm,
 }
@@ -42,7 +44,7 @@ impl Issuer {
         let mut public = serde_json::to_value(Jwk::from_encoding_key(&private, algorithm).unwrap()).unwrap();
         public["kid"] = json!(KEY_ID);
         public["use"] = json!("sig");
-        let issuer = Self { url, private, algorithm };
+        let issuer = Self { url, public: public.clone(), private, algorithm };
         let discovery = json!({ "issuer": issuer.url, "jwks_uri": issuer.keys_url() });
         // It serves until the tests end.
         std::thread::spawn(move || {
@@ -60,10 +62,15 @@ impl Issuer {
     }
 
     /// A token of these claims, which ends in `lifetime` seconds.
-    pub fn sign(&self, mut claims: Value, lifetime: i64) -> SecretString {
+    pub fn sign(&self, claims: Value, lifetime: i64) -> SecretString {
+        self.sign_as(&self.url, claims, lifetime)
+    }
+
+    /// The same, but another issuer is said to have made it.
+    pub fn sign_as(&self, issuer: &str, mut claims: Value, lifetime: i64) -> SecretString {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let now = i64::try_from(now).unwrap();
-        claims["iss"] = json!(self.url);
+        claims["iss"] = json!(issuer);
         claims["iat"] = json!(now.min(now + lifetime));
         claims["exp"] = json!(now + lifetime);
         let header = Header { kid: Some(KEY_ID.to_owned()), ..Header::new(self.algorithm) };

@@ -5,7 +5,7 @@
 //! the API below it.
 
 mod gen_pro;
-mod issuer;
+pub mod issuer;
 mod rows;
 mod ugc;
 mod ugen;
