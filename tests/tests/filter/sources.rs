@@ -1,6 +1,6 @@
 //! Where a key may be, as the operator configures it, and what is left of it for the upstream and for logs.
 
-use keyplane_tests::host::{LocalResponse, Verdict};
+use keyplane_tests::host::{Fault, LocalResponse, Verdict};
 
 use super::{
     bench::Bench,
@@ -209,5 +209,43 @@ fn hostile_queries_and_cookies_end_in_a_refusal() {
         let stream = bench.vm.request(bench.root, &[(&b":path"[..], &b"/"[..]), (b"cookie", cookie)]).unwrap();
         assert!(matches!(bench.verdict(stream), Verdict::Refused(_)), "{:?}", String::from_utf8_lossy(cookie));
         assert!(send(&mut bench, "/", &[("x-key", &secret(1))], &[]).is_ok());
+    }
+}
+
+#[test]
+fn a_public_request_passes_with_several_keys_and_all_of_them_are_removed() {
+    let rules = r#", "rules": [{"access": "public"}]"#;
+    let mut bench = Bench::with_config(&config(ALL, rules));
+    bench.catch_up(&plane());
+    let (key, cookie) = (secret(1), format!("a=1; key={}", secret(1)));
+    let headers = [
+        ("x-key", key.as_str()),
+        ("cookie", &cookie),
+        ("authorization", &format!("ApiKey {key}")),
+        ("x-other", "stays"),
+    ];
+    let names = [":path", "x-key", "authorization", "cookie", "x-other"];
+    let left = send(&mut bench, &format!("/a?key={key}&b&api%5Fkey={key}"), &headers, &names).unwrap();
+    assert_eq!(left, ["/a?b", "a=1", "stays"]);
+    // One that could not be a key goes as well.
+    let left = send(&mut bench, "/?key=%00", &[("authorization", "Basic YTpi")], &names).unwrap();
+    assert_eq!(left, ["/", "Basic YTpi"]);
+}
+
+#[test]
+fn a_key_that_the_host_does_not_remove_does_not_pass() {
+    let key = secret(1);
+    for (call, path, header) in [
+        ("proxy_replace_header_map_value", format!("/?key={key}"), ("x-other", String::new())),
+        ("proxy_replace_header_map_value", "/".to_owned(), ("cookie", format!("a=1; key={key}"))),
+        ("proxy_remove_header_map_value", "/".to_owned(), ("cookie", format!("key={key}"))),
+        ("proxy_remove_header_map_value", "/".to_owned(), ("x-key", key.clone())),
+    ] {
+        let mut bench = bench(ALL);
+        bench.vm.inject(Fault::always(call, 10));
+        let answer = send(&mut bench, &path, &[(header.0, &header.1)], &[]).unwrap_err();
+        super::bench::assert_problem(&answer, 503, "filter_fault");
+        bench.vm.clear_faults();
+        assert!(send(&mut bench, &path, &[(header.0, &header.1)], &[]).is_ok());
     }
 }
