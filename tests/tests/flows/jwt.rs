@@ -5,8 +5,9 @@ use super::products::issuer::Issuer;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
+use std::path::Path;
 use xtask::stack::api::CreatedKey;
-use xtask::stack::{Envoy, Ports, Response, Stack};
+use xtask::stack::{Envoy, EnvoySettings, Ports, Response, Stack};
 
 const SAMPLE: &str = include_str!("../../../examples/envoy/jwt.yaml");
 /// The entry of the filter's settings in the sample.
@@ -82,15 +83,25 @@ impl Login {
     fn token(&self) -> SecretString {
         self.with(&json!({}))
     }
+}
 
-    fn stat(&self, envoy: &Envoy, name: &str) -> u64 {
-        envoy.stats(name).unwrap().values().sum()
-    }
+/// The sum of a proxy's stats with this in their name.
+fn stat(envoy: &Envoy, name: &str) -> u64 {
+    envoy.stats(name).unwrap().values().sum()
 }
 
 /// The sample with the issuer on this machine, and these changes.
 fn envoy(loose: &Loose, at: Ports, issuer: &Issuer, changes: &[(&str, String)], name: &str) -> Envoy {
     let settings = envoy_settings(&loose.parts, &loose.control_plane, at, &Stack::usual_plugin());
+    start(settings, issuer, changes, loose.folder.path(), name)
+}
+
+/// An Envoy that takes the tokens of this issuer, by this provider of the filter's settings.
+pub fn with_provider(settings: EnvoySettings, issuer: &Issuer, provider: &Value, folder: &Path, name: &str) -> Envoy {
+    start(settings, issuer, &[(PROVIDER, provider.to_string())], folder, name)
+}
+
+fn start(settings: EnvoySettings, issuer: &Issuer, changes: &[(&str, String)], folder: &Path, name: &str) -> Envoy {
     let port = issuer.url.split([':', '/']).nth(4).unwrap();
     let tls = &SAMPLE[SAMPLE.find("      transport_socket:").unwrap()..];
     let own = [
@@ -100,7 +111,7 @@ fn envoy(loose: &Loose, at: Ports, issuer: &Issuer, changes: &[(&str, String)], 
         (tls, String::new()),
     ];
     let changes = [&own[..], changes].concat();
-    Envoy::start_other(settings, SAMPLE, &changes, loose.folder.path(), name).unwrap()
+    Envoy::start_other(settings, SAMPLE, &changes, folder, name).unwrap()
 }
 
 /// A provider of `jwt_authn` that has its keys at hand.
@@ -164,12 +175,11 @@ fn a_token_is_as_good_as_a_key_and_gives_the_same_account() {
     assert_eq!(seen(&get(strict, &unknown), "x-keyplane-account"), ["org_9"]);
 
     // No key was used, and the metrics tell the two apart.
-    assert!(login.stat(strict, "keyplane_decisions_jwt") > 0);
-    let (decided, used) =
-        (login.stat(strict, "keyplane_decisions_allowed"), login.stat(strict, "keyplane_decisions_jwt"));
+    assert!(stat(strict, "keyplane_decisions_jwt") > 0);
+    let (decided, used) = (stat(strict, "keyplane_decisions_allowed"), stat(strict, "keyplane_decisions_jwt"));
     assert_eq!(get(strict, &login.token()).status, 200);
-    assert_eq!(login.stat(strict, "keyplane_decisions_allowed"), decided);
-    assert_eq!(login.stat(strict, "keyplane_decisions_jwt"), used + 1);
+    assert_eq!(stat(strict, "keyplane_decisions_allowed"), decided);
+    assert_eq!(stat(strict, "keyplane_decisions_jwt"), used + 1);
 
     // Suspended: its tokens end with its keys.
     assert_eq!(client.client().patch(&path, &json!({ "status": "suspended" })).unwrap().status, 200);
@@ -230,7 +240,7 @@ fn only_a_token_that_envoy_has_verified_gets_in() {
         // Here Envoy lets it pass, which proves nothing.
         assert_eq!(refusal(&get(&login.lenient, token)), refused(401, "credential_invalid"), "{what}");
     }
-    assert!(login.stat(&login.lenient, "http.proxy.jwt_authn.denied") == 0, "Envoy itself refused");
+    assert!(stat(&login.lenient, "http.proxy.jwt_authn.denied") == 0, "Envoy itself refused");
     assert_eq!(get(&login.strict, &good).status, 200);
     assert_eq!(get(&login.lenient, &good).status, 200);
 
@@ -320,7 +330,7 @@ fn claims_are_passed_on_as_they_are_or_not_at_all() {
         // `jwt_authn` itself refuses a subject that is no text.
         assert_eq!(answer.status, 401, "{unusable}: {}", answer.text());
     }
-    assert!(login.stat(strict, "keyplane_decisions_token") >= 12);
+    assert!(stat(strict, "keyplane_decisions_token") >= 12);
 }
 
 #[test]
@@ -341,4 +351,44 @@ fn tokens_of_two_issuers_are_told_apart() {
     assert_eq!(seen(&get(&login.lenient, &login.token()), "x-keyplane-user"), ["user_1"]);
     // The first Envoy does not know this issuer.
     assert_eq!(get(&login.strict, &login.other.sign(claims, 60)).status, 401);
+}
+
+#[test]
+fn a_rule_asks_of_a_token_what_it_asks_of_a_key() {
+    let login = Login::start(&json!([
+        { "paths": ["/people/**"], "accept": "jwt" },
+        { "paths": ["/programs/**"], "accept": "key" },
+        { "paths": ["/jobs/**"], "scopes": { "all": ["jobs:write"] } },
+        { "paths": ["/test/**"], "environment": "test" },
+        { "paths": ["/open"], "access": "public" },
+    ]));
+    let send = |path: &str, credential: (&str, &str)| {
+        let answer = login.lenient.client().get(path, &[credential]).unwrap();
+        refusal(&answer)
+    };
+    let (good, reader) = (bearer(&login.token()), bearer(&login.with(&json!({ "scope": "jobs:read" }))));
+    let other = json!({ "id": 7, "org_id": "org_7", "realm": { "roles": ["jobs:write"] } });
+    let other = bearer(&login.other.sign(other, 60));
+    let expired = bearer(&login.issuer.sign(login.claims(), -600));
+    let key = ("x-api-key", login.key.secret.expose_secret());
+    let token = |value| ("authorization", value);
+    let passes = refused(200, "");
+    for (path, credential, expected) in [
+        ("/people/me", token(&*good), &passes),
+        ("/people/me", key, &refused(401, "token_required")),
+        ("/people/me", token(&expired), &refused(401, "token_required")),
+        ("/programs/run", key, &passes),
+        ("/programs/run", token(&good), &refused(401, "credential_invalid")),
+        ("/jobs/1", token(&good), &passes),
+        ("/jobs/1", token(&other), &passes),
+        ("/jobs/1", token(&reader), &refused(403, "scope_missing")),
+        ("/test/1", token(&other), &passes),
+        ("/test/1", token(&good), &refused(403, "environment_not_allowed")),
+        ("/open", token(&expired), &passes),
+    ] {
+        assert_eq!(send(path, credential), *expected, "{path} {}", credential.0);
+    }
+    // On a public path nobody is told, not even to whom a token was given.
+    let answer = login.lenient.client().get("/open", &[token(&good)]).unwrap();
+    assert_eq!((seen(&answer, "x-keyplane-user"), seen(&answer, "authorization")), (vec![], vec![]));
 }

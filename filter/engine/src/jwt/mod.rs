@@ -148,6 +148,7 @@ pub fn is_jwt_shaped(token: &[u8]) -> bool {
 mod tests {
     use super::metadata::write;
     use super::*;
+    use crate::settings::Settings;
     use proptest::prelude::*;
     use serde_json::{Value as Json, json};
 
@@ -163,6 +164,21 @@ mod tests {
         write::metadata(
             &json!({ "other": { "payload": { "iss": "https://a" } }, "envoy.filters.http.jwt_authn": payloads }),
         )
+    }
+
+    #[test]
+    fn the_settings_of_the_guide_and_of_the_sample_are_taken() {
+        let (guide, sample) =
+            (include_str!("../../../../docs/jwt-in-envoy.md"), include_str!("../../../../examples/envoy/jwt.yaml"));
+        let in_guide = guide.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
+        let in_sample = sample.split("value: |\n").nth(1).unwrap().split("vm_config").next().unwrap();
+        let of = |json: &str| serde_json::from_str::<Json>(json).unwrap();
+        assert_eq!(of(in_guide), of(in_sample));
+        assert!(Settings::parse(in_sample.as_bytes()).unwrap().jwt.is_some());
+        // What the guide shows of Envoy's configuration stands so in the sample.
+        let mut lines = sample.lines().map(str::trim);
+        let yaml = guide.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+        assert!(yaml.lines().map(str::trim).all(|line| lines.any(|found| found == line)), "{yaml}");
     }
 
     fn user(found: &Verified<'_>) -> Option<String> {

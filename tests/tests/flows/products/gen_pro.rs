@@ -4,6 +4,7 @@
 //! the few paths that it answers itself (`/v1/me`, `/v1/personal_access_tokens`). The second passes the credential on.
 
 use super::super::fixture::{Flow, envoy_settings, eventually, parts, seen};
+use super::super::jwt::with_provider;
 use super::issuer::Issuer;
 use super::{Caller, Shared, account, is_never_shown_again, is_time, names, shell, text, user};
 use secrecy::{ExposeSecret, SecretString};
@@ -97,8 +98,7 @@ impl Gen {
     }
 }
 
-/// N1, N2: an API key in `X-API-Key`, or a JWT of Clerk's as Bearer token: the same person. (In front of the product's own
-/// application the proxy takes keys.)
+/// N1, N2: an API key in `X-API-Key`, or a JWT of Clerk's as Bearer token: the same person.
 #[test]
 fn a_token_or_a_jwt_of_clerk_is_the_same_person() {
     let product = gen_pro();
@@ -122,6 +122,33 @@ fn a_token_or_a_jwt_of_clerk_is_the_same_person() {
     // Both at once are refused: which one counts would be a guess.
     let both = [("x-api-key", token.secret.expose_secret()), ("authorization", web.value.expose_secret())];
     assert_eq!(product.flow.stack.control_plane.client().get(ME, &both).unwrap().status, 400);
+}
+
+/// N1, N2: in front of the product's own application Envoy takes either, for the same organization.
+#[test]
+fn the_application_takes_a_token_or_a_jwt_of_clerk() {
+    let product = gen_pro();
+    let (_, mut claims) = product.person("n2");
+    let web = product.web(&claims);
+    let token = web.create(TOKENS, &json!({ "name": "n8n" }));
+    let account = text(&web.object(ME), "account_id").to_owned();
+    let at = Ports::any().unwrap();
+    let first = product.flow.stack.envoy.settings().clone();
+    let settings = EnvoySettings { proxy_port: at.proxy, admin_port: at.admin, ..first };
+    let provider = json!({ "issuer": product.clerk.url, "account": "org_id" });
+    let envoy = with_provider(settings, &product.clerk, &provider, product.flow.stack.folder(), "envoy-jwt");
+    let script = Caller::api_key(envoy.client(), &token.secret);
+    eventually("both workers know the token", || script.gets_everywhere(CONTENT, 200));
+    // Clerk's session tokens have no audience unless they are told to.
+    claims["aud"] = json!("authenticated");
+    let jwt = product.clerk.sign(claims, 60);
+    let browser = Caller::bearer(envoy.client(), &jwt);
+    for caller in [&script, &browser] {
+        assert_eq!(seen(&caller.get(CONTENT), "x-keyplane-account"), [account.as_str()]);
+    }
+    assert_eq!(seen(&browser.get(CONTENT), "x-keyplane-user"), ["user_n2"]);
+    let both = [("x-api-key", token.secret.expose_secret()), ("authorization", browser.value.expose_secret())];
+    assert_eq!(envoy.client().get(CONTENT, &both).unwrap().status, 400);
 }
 
 /// N3, N4, N5, N6: a personal access token begins with `gen_pat_`, belongs to one person, is shown once, and goes in the header

@@ -1,14 +1,15 @@
 //! U-Gen: keys of an account in `X-API-Key`, made by people who sign in with Supabase.
 
 use super::super::fixture::{Flow, eventually, seen};
+use super::super::jwt::with_provider;
 use super::issuer::Issuer;
 use super::{Caller, Shared, account, is_never_shown_again, is_time, names, shell, text, user};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use xtask::stack::Stack;
 use xtask::stack::api::CreatedKey;
+use xtask::stack::{EnvoySettings, Ports, Stack};
 
 /// The call that the page tries a key with.
 const BALANCE: &str = "/api/v1/credits/balance";
@@ -90,8 +91,7 @@ fn claims(subject: &str) -> Value {
     })
 }
 
-/// G3: two ways in, a JWT of the web application or an API key, and the same is behind both. Here it is the management API;
-/// in front of the product's own API the proxy takes keys.
+/// G3: two ways in, a JWT of the web application or an API key, and the same is behind both. Here it is the management API.
 #[test]
 fn a_jwt_and_an_api_key_give_the_same_access() {
     let ugen = ugen();
@@ -130,6 +130,31 @@ fn a_jwt_and_an_api_key_give_the_same_access() {
     assert_eq!(status(ugen.auth.sign(claims("g3-stranger"), 3600)), 403);
     assert_eq!(status(ugen.auth.sign(claims("g3-ada"), -3600)), 401);
     assert_eq!(status(Issuer::es256().sign(claims("g3-ada"), 3600)), 401);
+}
+
+/// G3: in front of the product's own API, Envoy takes either, and the application sees the same account.
+#[test]
+fn the_application_sees_one_account_behind_a_jwt_and_a_key() {
+    let ugen = ugen();
+    let ada = ugen.customer("g3-proxy");
+    let key = ada.create("Backend", "live");
+    let first = ugen.flow.stack.envoy.settings().clone();
+    let at = Ports::any().unwrap();
+    let settings = EnvoySettings { proxy_port: at.proxy, admin_port: at.admin, ..first };
+    let provider = json!({ "issuer": ugen.auth.url, "account": ["app_metadata", "account_id"] });
+    let envoy = with_provider(settings, &ugen.auth, &provider, ugen.flow.stack.folder(), "envoy-jwt");
+    let server = Caller::api_key(envoy.client(), &key.secret);
+    eventually("both workers know the key", || server.gets_everywhere(BALANCE, 200));
+    let mut claims = claims("g3-proxy");
+    claims["app_metadata"] = json!({ "account_id": ada.account });
+    let web = |lifetime| Caller::bearer(envoy.client(), &ugen.auth.sign(claims.clone(), lifetime));
+    let answers = [server.get(BALANCE), web(60).get(BALANCE)];
+    for answer in &answers {
+        assert_eq!(seen(answer, "x-keyplane-account"), [ada.account.as_str()], "{}", answer.text());
+    }
+    assert_eq!(seen(&answers[1], "x-keyplane-user"), ["g3-proxy"]);
+    assert_eq!(web(-600).get(BALANCE).status, 401);
+    assert_eq!(envoy.client().get(BALANCE, &[]).unwrap().status, 401);
 }
 
 /// G6, G7, G8: a key is made with a name that says what it is for, its secret is shown once, and a program takes it from
