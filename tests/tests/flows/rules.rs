@@ -26,8 +26,8 @@ fn as_they_come(flow: &Flow) -> Envoy {
     let at = Ports::any().unwrap();
     let settings = EnvoySettings { proxy_port: at.proxy, admin_port: at.admin, ..flow.stack.envoy.settings().clone() };
     let upgrades = "upgrade_configs: [{ upgrade_type: websocket }, { upgrade_type: CONNECT }]";
-    let tunnel = r#"- match: { connect_matcher: {} }
-                          route: { cluster: upstream, upgrade_configs: [{ upgrade_type: CONNECT, connect_config: {} }] }"#;
+    let tunnel = r"- match: { connect_matcher: {} }
+                          route: { cluster: upstream, upgrade_configs: [{ upgrade_type: CONNECT, connect_config: {} }] }";
     let route = r#"- match: { prefix: "/" }"#;
     let changes = [
         ("normalize_path: true", "normalize_path: false".to_owned()),
@@ -44,7 +44,7 @@ fn as_they_come(flow: &Flow) -> Envoy {
 /// A request with this request line and these header lines, on a connection of its own.
 fn send(envoy: &Envoy, line: &str, headers: &[&str]) -> Option<Answer> {
     let host = if headers.iter().any(|header| header.starts_with("host:")) { "" } else { "host: flow\r\n" };
-    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let headers = headers.iter().flat_map(|header| [*header, "\r\n"]).collect::<String>();
     let request = format!("{line} HTTP/1.1\r\n{host}{headers}\r\n");
     Connection::open(envoy.settings().proxy_port).raw(request.as_bytes())
 }
@@ -117,7 +117,9 @@ fn no_spelling_of_a_path_gets_past_a_rule_whatever_envoy_does_with_it() {
     let plain = as_they_come(&flow);
     let reader = header(&key(&flow, "live", &["jobs:read"]));
     let envoys = [&flow.stack.envoy, &plain];
-    envoys.iter().for_each(|envoy| known(envoy, &reader));
+    for envoy in envoys {
+        known(envoy, &reader);
+    }
     let spellings = [
         "/open/../jobs/1",
         "/open/%2e%2e/jobs/1",

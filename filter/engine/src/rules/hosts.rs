@@ -110,8 +110,10 @@ impl Hosts {
 
     /// Calls `found` with the number of each host of the rules that this one is.
     pub fn each(&self, host: &[u8], mut found: impl FnMut(u32)) {
+        // Nearly every host comes in lower case.
+        let as_is = !host.iter().any(u8::is_ascii_uppercase);
         let mut look_up = |list: &Sorted, host: &[u8]| {
-            let place = list.binary_search_by(|(text, _)| order(text, host));
+            let place = list.binary_search_by(|(text, _)| if as_is { (**text).cmp(host) } else { order(text, host) });
             if let Some((_, number)) = place.ok().and_then(|place| list.get(place)) {
                 found(*number);
             }
