@@ -60,9 +60,17 @@ fn faults(calls: Vec<(&'static str, usize)>) -> Vec<Fault> {
 
 #[test]
 fn a_failing_hostcall_in_a_request_lets_no_unknown_caller_in() {
-    let mut bench = Bench::synced(&plane());
+    let config = r#"{"control_plane": {"cluster": "keyplane"}, "identity": {"filter_state": ["key_id", "reason"]}}"#;
+    let mut bench = Bench::with_config(config);
+    bench.catch_up(&plane());
     let mut cases = 0;
-    let forged = |number: u64| [("x-keyplane-key-id", "forged".to_owned()), ("x-api-key", secret(number))];
+    let forged = |number: u64| {
+        [
+            ("x-keyplane-key-id", "forged".to_owned()),
+            ("connection", "upgrade, x-keyplane-key-id".to_owned()),
+            ("x-api-key", secret(number)),
+        ]
+    };
     for number in 1..=6 {
         let made = calls(&mut bench, |bench| {
             let stream = bench.send_from(Some(ADDRESS), &forged(number));
@@ -79,6 +87,10 @@ fn a_failing_hostcall_in_a_request_lets_no_unknown_caller_in() {
                     assert_eq!(seen.get_all(name), [value.as_bytes()], "{fault:?}: {name}");
                 }
                 assert!(seen.get("x-api-key").is_none(), "{fault:?} let the credential through");
+                assert_eq!(seen.get_all("connection"), [b"upgrade"], "{fault:?}");
+                let state = &bench.state(stream).filter_state;
+                let key = state.get(&b"keyplane.key_id"[..]).map(Vec::as_slice);
+                assert_eq!(key, Some(key_id(number).to_string().as_bytes()), "{fault:?}");
             } else {
                 // Only an answer that could not be given may leave a request waiting; it does not pass.
                 let unanswered = verdict == Verdict::Held && fault.call == "proxy_send_local_response";
