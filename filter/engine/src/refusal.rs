@@ -161,6 +161,20 @@ mod tests {
     }
 
     #[test]
+    fn a_caller_without_anything_is_told_of_tokens_where_they_are_taken() {
+        let told = |jwt: &str| {
+            let json = format!(
+                r#"{{"control_plane": {{"cluster": "keyplane"}}, "credentials": [{{"header": "x-api-key"}}]{jwt}}}"#
+            );
+            let settings = Settings::parse(json.as_bytes()).unwrap();
+            header(settings.answers.of(Reason::Missing).unwrap(), "www-authenticate").unwrap()
+        };
+        assert_eq!(told(""), r#"ApiKey realm="keyplane""#);
+        let jwt = r#", "jwt": {"providers": [{"issuer": "https://id.example.com", "payload": "payload"}]}"#;
+        assert_eq!(told(jwt), r#"Bearer realm="keyplane""#);
+    }
+
+    #[test]
     fn the_operators_own_answer_changes_what_it_names_and_no_more() {
         let answers = answers(r#"{"401": {"body": {"message":"Unauthorized"}}, "table_not_ready": {"status": 502}}"#);
         let usual = usual();

@@ -75,9 +75,11 @@ impl Settings {
         } = config;
         let identity = identity.compile()?;
         let credentials = Sources::compile(&credentials, &identity)?;
-        let challenges = Challenges::new(credentials.all(), &realm);
         let rules = Rules::compile(&rules, paths)?;
         let jwt = jwt.map(Jwt::compile).transpose()?;
+        let challenges = Challenges::new(credentials.all(), &realm);
+        // Tokens go where Bearer says, whether or not keys do.
+        let challenges = if jwt.is_some() { challenges.with_bearer() } else { challenges };
         let accept = jwt::accept(accept, jwt.as_ref(), &rules)?;
         Ok(Self {
             control_plane,
