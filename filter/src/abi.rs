@@ -28,6 +28,8 @@ pub type Call<T = ()> = Result<T, Failure>;
 pub enum MapType {
     /// Of the request.
     HttpRequestHeaders = 0,
+    /// Of the answer to the request.
+    HttpResponseHeaders = 2,
     /// Of the answer to a call of ours.
     HttpCallResponseHeaders = 6,
 }
@@ -228,6 +230,13 @@ pub fn add_request_header(name: &[u8], value: &[u8]) -> Call {
 /// Makes this the only request header of its name.
 pub fn replace_request_header(name: &[u8], value: &[u8]) -> Call {
     let map = MapType::HttpRequestHeaders as u32;
+    // SAFETY: the host reads both during the call.
+    done(unsafe { proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
+}
+
+/// Makes this the only response header of its name.
+pub fn replace_response_header(name: &[u8], value: &[u8]) -> Call {
+    let map = MapType::HttpResponseHeaders as u32;
     // SAFETY: the host reads both during the call.
     done(unsafe { proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
 }

@@ -47,6 +47,13 @@ extern "C" fn proxy_on_request_headers(context: u32, _count: usize, end_of_strea
     action as u32
 }
 
+/// The headers of the answer are there, the upstream's or a refusal. They always go on.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_response_headers(context: u32, _count: usize, _end_of_stream: usize) -> u32 {
+    vm::response_headers(context);
+    Action::Continue as u32
+}
+
 /// A call of ours was answered; without headers it failed.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_http_call_response(

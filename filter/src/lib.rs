@@ -8,9 +8,11 @@
 //! * [`exports`]: what the host calls
 //! * [`vm`]: the feeds, plugin configurations and requests of one VM
 //! * [`numbering`]: which of its proxy's VMs this one is
+//! * [`numbers`]: maps by context number
 //! * [`feed`]: the synced table of one VM and one control plane, with its polls and the usage that goes back
 //! * [`root`]: one plugin configuration: its settings, the requests it holds
 //! * [`request`]: one request from headers to verdict
+//! * [`whys`]: what is to be told to callers with the debug token
 //! * [`metrics`]: what operators see in Envoy's stats
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -20,7 +22,9 @@ mod exports;
 mod feed;
 mod metrics;
 mod numbering;
+mod numbers;
 mod request;
 mod root;
 mod vm;
 mod wasi;
+mod whys;

@@ -2,6 +2,7 @@
 
 use crate::abi::{self, Action, MapType};
 use keyplane_contract::code::Reason;
+use keyplane_filter_engine::debug::Why;
 use keyplane_filter_engine::host::{Host, HostFault};
 use keyplane_filter_engine::refusal::Answer;
 use keyplane_filter_engine::request::{self, Outcome};
@@ -65,12 +66,14 @@ pub fn clean_path(settings: &Settings) {
 
 /// Answers the request of the effective context, which is refused for `reason`. It stays paused whatever the host says, so a refusal that
 /// could not be sent does not let the request pass.
-pub fn refuse(answer: Option<&Answer>, reason: Reason) -> Action {
+pub fn refuse(answer: Option<&Answer>, reason: Reason, why: Option<&Why>) -> Action {
     if let Some(answer) = answer {
         let details = ["keyplane_", reason.name()].concat();
         let body = answer.body.as_bytes();
+        let explained = why.map(|why| why.added_to(&answer.headers));
+        let headers = explained.as_ref().unwrap_or(&answer.headers);
         // The host makes a gRPC answer of it for callers that speak gRPC.
-        let _ = abi::send_local_response(answer.status, &answer.headers, body, details.as_bytes(), answer.grpc_status);
+        let _ = abi::send_local_response(answer.status, headers, body, details.as_bytes(), answer.grpc_status);
     }
     Action::Pause
 }

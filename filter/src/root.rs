@@ -4,6 +4,7 @@ use crate::abi::{self, Action, BufferType};
 use crate::feed::Feed;
 use crate::metrics::Metrics;
 use crate::request;
+use crate::whys::Whys;
 use keyplane_contract::code::Reason;
 use keyplane_filter_engine::request::Outcome;
 use keyplane_filter_engine::settings::Settings;
@@ -30,6 +31,7 @@ pub struct Root {
     /// Number of its feed in the VM.
     feed: usize,
     held: VecDeque<Held>,
+    whys: Whys,
     tick_milliseconds: u32,
 }
 
@@ -44,7 +46,15 @@ impl Root {
     /// A root whose timer runs, so that its feed gets started.
     pub fn new(context: u32, settings: Settings, feed: usize, metrics: Rc<Metrics>) -> Result<Self, String> {
         abi::set_tick_period(FAST_TICK_MILLISECONDS).map_err(|_| "the host gives no timer")?;
-        Ok(Self { context, settings, metrics, feed, held: VecDeque::new(), tick_milliseconds: FAST_TICK_MILLISECONDS })
+        Ok(Self {
+            context,
+            settings,
+            metrics,
+            feed,
+            held: VecDeque::new(),
+            whys: Whys::default(),
+            tick_milliseconds: FAST_TICK_MILLISECONDS,
+        })
     }
 
     /// Number of its feed in the VM.
@@ -55,25 +65,40 @@ impl Root {
     /// Takes over from the configuration that this one replaces: requests that it held wait on here.
     pub fn take_over(&mut self, mut old: Self) {
         self.held.append(&mut old.held);
+        self.whys.take_over(&mut old.whys);
     }
 
     /// Decides a request whose headers have just arrived. `is_whole`: nothing follows them.
     pub fn request_headers(&mut self, context: u32, is_whole: bool, feed: &mut Feed) -> Action {
-        let outcome = self.handle(is_whole, feed);
+        let outcome = self.handle(is_whole, false, feed);
         if outcome.reason == Reason::NotReady && self.hold(context, feed) {
+            if outcome.why.is_some() {
+                self.whys.wait(context);
+            }
             return Action::Pause;
         }
         feed.count(&outcome);
-        if outcome.reason.is_allowed() { Action::Continue } else { self.refuse(&outcome) }
+        if outcome.reason.is_allowed() {
+            self.whys.keep(context, outcome.why);
+            Action::Continue
+        } else {
+            self.refuse(&outcome)
+        }
     }
 
-    fn handle(&self, is_whole: bool, feed: &Feed) -> Outcome {
-        request::handle(&self.settings, is_whole, &mut Worker::with_table(feed.table()))
+    fn handle(&self, is_whole: bool, asked_why: bool, feed: &Feed) -> Outcome {
+        let mut worker = Worker { asked_why, ..Worker::with_table(feed.table()) };
+        request::handle(&self.settings, is_whole, &mut worker)
     }
 
     fn refuse(&self, outcome: &Outcome) -> Action {
         request::clean_path(&self.settings);
-        request::refuse(self.settings.answer(outcome).as_deref(), outcome.reason)
+        request::refuse(self.settings.answer(outcome).as_deref(), outcome.reason, outcome.why.as_deref())
+    }
+
+    /// The answer to a request is on its way.
+    pub fn response_headers(&mut self, context: u32) {
+        self.whys.tell(context);
     }
 
     /// Whether the request may wait for the first table.
@@ -113,12 +138,14 @@ impl Root {
                 continue;
             }
             // What passes because it is whole was never held.
-            let outcome = self.handle(false, feed);
+            let outcome = self.handle(false, self.whys.waits(held.context), feed);
             feed.count(&outcome);
             if !outcome.reason.is_allowed() {
                 self.refuse(&outcome);
             } else if abi::continue_request().is_err() {
                 self.refuse(&Outcome::of(Reason::Fault));
+            } else {
+                self.whys.keep(held.context, outcome.why);
             }
         }
         let _ = abi::set_effective_context(self.context);
@@ -126,6 +153,7 @@ impl Root {
 
     /// A request has ended, whatever became of it.
     pub fn request_ended(&mut self, context: u32) {
+        self.whys.forget(context);
         if !self.held.is_empty() {
             self.change_held(|held| held.retain(|held| held.context != context));
         }

@@ -8,37 +8,16 @@ use crate::abi::{self, Action};
 use crate::feed::Feed;
 use crate::metrics::Metrics;
 use crate::numbering;
+use crate::numbers::Numbers;
 use crate::root::{Root, read_settings};
+use crate::whys::debug_token;
 use keyplane_contract::code::Reason;
 use keyplane_filter_engine::config::ControlPlane;
 use keyplane_filter_engine::refusal::Answers;
+use keyplane_filter_engine::settings::Settings;
 use keyplane_filter_engine::sync::Progress;
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
-
-/// Spreads context numbers, which the host gives out one after the other; nobody outside can choose them.
-#[derive(Default)]
-struct NumberHasher(u64);
-
-impl Hasher for NumberHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u32(u32::from(*byte));
-        }
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
-
-type Numbers<T> = HashMap<u32, T, BuildHasherDefault<NumberHasher>>;
 
 /// What there is once in a VM, from its first configuration on.
 struct Shared {
@@ -76,7 +55,7 @@ impl Vm {
     }
 
     fn configure(&mut self, context: u32, configuration_size: usize) -> Result<(), String> {
-        let settings = read_settings(configuration_size)?;
+        let settings = Settings { debug: debug_token()?, ..read_settings(configuration_size)? };
         let shared = self.shared.get_or_insert_with(|| Shared {
             metrics: Rc::new(Metrics::define()),
             spare: numbering::is_spare(numbering::draw()),
@@ -211,7 +190,15 @@ pub fn request_headers(context: u32, is_whole: bool) -> Action {
     with_vm(|vm| vm.request_headers(context, is_whole))
         .flatten()
         // A request of no configuration that this VM knows: a fault denies.
-        .unwrap_or_else(|| crate::request::refuse(Answers::default().of(Reason::Fault), Reason::Fault))
+        .unwrap_or_else(|| crate::request::refuse(Answers::default().of(Reason::Fault), Reason::Fault, None))
+}
+
+pub fn response_headers(context: u32) {
+    with_vm(|vm| {
+        let root = vm.requests.get(&context)?;
+        vm.roots.get_mut(root)?.response_headers(context);
+        Some(())
+    });
 }
 
 pub fn call_answered(root: u32, token: u32, header_count: usize, body_size: usize) {

@@ -7,6 +7,7 @@ mod filter {
     mod bench;
     mod control_plane;
     mod credentials;
+    mod debug;
     mod hold;
     mod host;
     mod identity;

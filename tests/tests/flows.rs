@@ -11,6 +11,7 @@ mod flows {
     mod command_line;
     mod crash;
     mod credentials;
+    mod debug;
     mod hostile_requests;
     mod identity;
     mod jwt;

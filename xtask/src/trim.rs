@@ -15,7 +15,7 @@ use wasm_encoder::{ExportKind, ExportSection, Module, RawSection};
 use wasmparser::{ExternalKind, Parser, Payload};
 
 /// What the filter must export.
-const REQUIRED_EXPORTS: [&str; 10] = [
+const REQUIRED_EXPORTS: [&str; 11] = [
     "memory",
     "proxy_abi_version_0_2_1",
     "proxy_on_configure",
@@ -24,6 +24,7 @@ const REQUIRED_EXPORTS: [&str; 10] = [
     "proxy_on_http_call_response",
     "proxy_on_memory_allocate",
     "proxy_on_request_headers",
+    "proxy_on_response_headers",
     "proxy_on_tick",
     "proxy_on_vm_start",
 ];

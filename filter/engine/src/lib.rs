@@ -18,6 +18,7 @@
 //! * [`host`]: what the engine asks of its host about one request
 //! * [`request`]: one request from its headers to its outcome
 //! * [`settings`]: what is made once from the configuration
+//! * [`debug`]: why a request was decided as it was, for the operator
 //! * [`refusal`]: the answer that a refused caller gets
 //! * [`staleness`]: how old the table may become
 //! * [`sync`]: the state machine that keeps the table up to date
@@ -35,6 +36,7 @@ pub mod answers;
 pub mod challenge;
 pub mod config;
 pub mod credential;
+pub mod debug;
 pub mod decision;
 pub mod guessing;
 pub mod headers;

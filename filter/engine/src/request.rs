@@ -7,6 +7,7 @@
 //! A request that has to wait is handled a second time when it goes on. So nothing here may depend on being the first.
 
 use crate::credential::Credential;
+use crate::debug::Why;
 use crate::decision::{UsedKey, Verdict, decide, decide_token};
 use crate::headers::HeaderBlock;
 use crate::host::{Host, HostFault};
@@ -21,7 +22,7 @@ use crate::worker::Worker;
 use keyplane_contract::code::Reason;
 
 /// What became of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// Why it was decided as it was.
     pub reason: Reason,
@@ -31,13 +32,15 @@ pub struct Outcome {
     pub waits: bool,
     /// The place of the rule that it was decided by; `None` when none was looked for.
     pub rule: Option<u32>,
+    /// For a caller who presented the debug token.
+    pub why: Option<Box<Why>>,
 }
 
 impl Outcome {
     /// An outcome of which only the reason is known.
     #[must_use]
     pub const fn of(reason: Reason) -> Self {
-        Self { reason, key: None, waits: false, rule: None }
+        Self { reason, key: None, waits: false, rule: None, why: None }
     }
 }
 
@@ -48,6 +51,8 @@ struct Request<'h> {
     authority: &'h [u8],
     path: Option<&'h [u8]>,
     credential: Credential<'h>,
+    /// Whether it presents the debug token.
+    asks_why: bool,
 }
 
 impl<'h> Request<'h> {
@@ -55,11 +60,13 @@ impl<'h> Request<'h> {
     fn read(block: &'h [u8], settings: &Settings, host: &impl Host) -> Result<Self, HostFault> {
         let identity = &settings.identity;
         let mut headers = HeaderBlock::parse(block).ok_or(HostFault)?;
-        let mut request = Self { method: &[], authority: &[], path: None, credential: Credential::Missing };
+        let mut request =
+            Self { method: &[], authority: &[], path: None, credential: Credential::Missing, asks_why: false };
         let all = headers.clone();
         let mut names_headers = false;
         for (name, value) in headers.by_ref() {
             if identity.owns(name) {
+                request.asks_why |= settings.debug.as_ref().is_some_and(|token| token.is_presented(name, value));
                 host.remove_header(name)?;
             } else {
                 match name {
@@ -153,10 +160,13 @@ pub fn handle(block: &[u8], is_whole: bool, settings: &Settings, worker: &mut Wo
         rule: rule.map_or("", |rule| &*rule.name),
         ..facts(&verdict)
     };
+    // A request that waited has lost the header by now.
+    let asks_why = worker.asked_why || request.as_ref().is_ok_and(|request| request.asks_why);
+    let why = |facts: &Facts<'_>| asks_why.then(|| Box::new(Why::of(facts)));
     if let (Ok(request), Verdict::Refuse { reason, .. }) = (&request, &verdict) {
         match worker.refuse(*reason, &request.credential, host) {
             Some(reason) => facts.reason = reason,
-            None => return Outcome { waits: true, rule: place, ..Outcome::of(*reason) },
+            None => return Outcome { waits: true, rule: place, why: why(&facts), ..Outcome::of(*reason) },
         }
     }
     if let (Ok(request), Some(rule), Verdict::Allow(_) | Verdict::AllowToken(_) | Verdict::Pass(_)) =
@@ -170,7 +180,7 @@ pub fn handle(block: &[u8], is_whole: bool, settings: &Settings, worker: &mut Wo
         facts.reason = Reason::Fault;
         let _ = note(&facts, settings, host);
     }
-    Outcome { reason: facts.reason, key: verdict.used_key(), waits: false, rule: place }
+    Outcome { reason: facts.reason, key: verdict.used_key(), waits: false, rule: place, why: why(&facts) }
 }
 
 /// What can be told of a request.
@@ -443,6 +453,28 @@ mod tests {
         assert_eq!((answer.status, &answer.body), (403, &usual.body));
         assert_eq!(settings.answer(&Outcome::of(Reason::Allowed)), None);
         assert_eq!(settings.answer(&Outcome::of(Reason::Path)).unwrap().status, 400);
+    }
+
+    #[test]
+    fn only_who_presents_the_debug_token_learns_why_and_no_upstream_sees_it() {
+        let token = b"0123456789abcdef";
+        for (presented, expected) in [(&token[..], true), (b"0123456789abcdeF", false), (b"", false)] {
+            for (debug, secret, reason) in [
+                (true, "secret", Reason::Allowed),
+                (true, "revoked", Reason::Revoked),
+                (false, "secret", Reason::Allowed),
+            ] {
+                let headers: &[(&str, &[u8])] = &[("x-keyplane-debug", presented), ("x-api-key", secret.as_bytes())];
+                let host = FakeHost::with_headers(headers);
+                let debug = debug.then(|| crate::debug::DebugToken::new(token).unwrap());
+                let settings = Settings { debug, ..settings() };
+                let table = table();
+                let outcome = handle(&host.block(), true, &settings, &mut Worker::with_table(Some(&table)), &host);
+                assert_eq!(outcome.reason, reason);
+                assert_eq!(outcome.why.is_some(), expected && settings.debug.is_some());
+                assert_eq!(host.values("x-keyplane-debug"), [""; 0]);
+            }
+        }
     }
 
     #[test]

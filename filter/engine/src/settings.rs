@@ -3,6 +3,7 @@
 use crate::challenge::Challenges;
 use crate::config::{Config, ConfigError, ControlPlane, Hold};
 use crate::credential::Sources;
+use crate::debug::DebugToken;
 use crate::guessing::Limit;
 use crate::identity::Identity;
 use crate::jwt::{self, Jwt};
@@ -46,6 +47,8 @@ pub struct Settings {
     pub unknown_keys: UnknownKeys,
     /// How many invalid credentials a source may send.
     pub guessing: Limit,
+    /// Who may ask why a request was decided as it was. A secret, so the configuration does not tell it.
+    pub debug: Option<DebugToken>,
 }
 
 impl Settings {
@@ -96,6 +99,7 @@ impl Settings {
             staleness,
             unknown_keys,
             guessing,
+            debug: None,
         })
     }
 

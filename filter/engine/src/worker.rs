@@ -19,6 +19,8 @@ pub struct Worker<'w> {
     pub age: u64,
     /// What becomes of invalid credentials; `None`: they are refused, and that is all.
     pub attempts: Option<Attempts<'w>>,
+    /// Whether the request has presented the debug token before it waited.
+    pub asked_why: bool,
 }
 
 /// What becomes of a credential that would be refused.
@@ -35,7 +37,7 @@ impl<'w> Worker<'w> {
     /// A worker with this table, a fresh one, that keeps no count of attempts.
     #[must_use]
     pub const fn with_table(table: Option<&'w Table>) -> Self {
-        Self { table, age: 0, attempts: None }
+        Self { table, age: 0, attempts: None, asked_why: false }
     }
 
     /// The table, if it may decide a request of a rule that says this about an old one; otherwise the refusal.

@@ -12,6 +12,7 @@ mod abi;
 fn the_numbers_of_the_abi_are_those_of_the_sdk() {
     let maps = [
         (abi::MapType::HttpRequestHeaders as u32, types::MapType::HttpRequestHeaders as u32),
+        (abi::MapType::HttpResponseHeaders as u32, types::MapType::HttpResponseHeaders as u32),
         (abi::MapType::HttpCallResponseHeaders as u32, types::MapType::HttpCallResponseHeaders as u32),
     ];
     let buffers = [

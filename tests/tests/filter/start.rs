@@ -99,6 +99,7 @@ fn the_filter_exports_what_it_documents_and_imports_no_more() {
         "proxy_on_http_call_response",
         "proxy_on_memory_allocate",
         "proxy_on_request_headers",
+        "proxy_on_response_headers",
         "proxy_on_tick",
         "proxy_on_vm_start",
     ];
