@@ -27,11 +27,11 @@ pub type Call<T = ()> = Result<T, Failure>;
 #[repr(u32)]
 pub enum MapType {
     /// Of the request.
-    HttpRequestHeaders = 0,
+    Request = 0,
     /// Of the answer to the request.
-    HttpResponseHeaders = 2,
+    Response = 2,
     /// Of the answer to a call of ours.
-    HttpCallResponseHeaders = 6,
+    CallResponse = 6,
 }
 
 /// Which buffer a call is about.
@@ -222,28 +222,28 @@ pub fn header(map: MapType, name: &[u8]) -> Call<Vec<u8>> {
 
 /// Adds a request header.
 pub fn add_request_header(name: &[u8], value: &[u8]) -> Call {
-    let map = MapType::HttpRequestHeaders as u32;
+    let map = MapType::Request as u32;
     // SAFETY: the host reads both during the call.
     done(unsafe { proxy_add_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
 }
 
 /// Makes this the only request header of its name.
 pub fn replace_request_header(name: &[u8], value: &[u8]) -> Call {
-    let map = MapType::HttpRequestHeaders as u32;
+    let map = MapType::Request as u32;
     // SAFETY: the host reads both during the call.
     done(unsafe { proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
 }
 
 /// Makes this the only response header of its name.
 pub fn replace_response_header(name: &[u8], value: &[u8]) -> Call {
-    let map = MapType::HttpResponseHeaders as u32;
+    let map = MapType::Response as u32;
     // SAFETY: the host reads both during the call.
     done(unsafe { proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
 }
 
 /// Removes every request header of this name.
 pub fn remove_request_header(name: &[u8]) -> Call {
-    let map = MapType::HttpRequestHeaders as u32;
+    let map = MapType::Request as u32;
     // SAFETY: the host reads the name during the call.
     done(unsafe { proxy_remove_header_map_value(map, name.as_ptr(), name.len()) })
 }

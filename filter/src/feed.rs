@@ -255,7 +255,7 @@ fn status(header_count: usize) -> Option<u16> {
     if header_count == 0 {
         return None;
     }
-    let status = abi::header(MapType::HttpCallResponseHeaders, b":status").ok()?;
+    let status = abi::header(MapType::CallResponse, b":status").ok()?;
     std::str::from_utf8(&status).ok()?.parse().ok()
 }
 

@@ -48,7 +48,7 @@ impl Host for Effective {
 /// depends on whether it was held, and is the caller's.
 /// `is_whole`: nothing follows the headers.
 pub fn handle(settings: &Settings, is_whole: bool, worker: &mut Worker<'_>) -> Outcome {
-    match abi::header_block(MapType::HttpRequestHeaders) {
+    match abi::header_block(MapType::Request) {
         Ok(block) => request::handle(&block, is_whole, settings, worker, &Effective),
         Err(_) => Outcome::of(Reason::Fault),
     }
@@ -58,7 +58,7 @@ pub fn handle(settings: &Settings, is_whole: bool, worker: &mut Worker<'_>) -> O
 /// not matter to it.
 pub fn clean_path(settings: &Settings) {
     if settings.credentials.are_in_query()
-        && let Ok(path) = abi::header(MapType::HttpRequestHeaders, b":path")
+        && let Ok(path) = abi::header(MapType::Request, b":path")
     {
         let _ = settings.credentials.remove_from_path(&path, &Effective);
     }

@@ -11,9 +11,9 @@ mod abi;
 #[test]
 fn the_numbers_of_the_abi_are_those_of_the_sdk() {
     let maps = [
-        (abi::MapType::HttpRequestHeaders as u32, types::MapType::HttpRequestHeaders as u32),
-        (abi::MapType::HttpResponseHeaders as u32, types::MapType::HttpResponseHeaders as u32),
-        (abi::MapType::HttpCallResponseHeaders as u32, types::MapType::HttpCallResponseHeaders as u32),
+        (abi::MapType::Request as u32, types::MapType::HttpRequestHeaders as u32),
+        (abi::MapType::Response as u32, types::MapType::HttpResponseHeaders as u32),
+        (abi::MapType::CallResponse as u32, types::MapType::HttpCallResponseHeaders as u32),
     ];
     let buffers = [
         (abi::BufferType::HttpCallResponseBody as u32, types::BufferType::HttpCallResponseBody as u32),
