@@ -11,6 +11,7 @@ mod filter {
     mod hold;
     mod host;
     mod identity;
+    mod jwt;
     mod lifecycle;
     mod restrictions;
     mod rules;
