@@ -1,5 +1,5 @@
 //! Rules: what a request to this host, with this path and method, needs. The first rule that is for a request decides; a request that
-//! no rule is for is protected and needs a key, and nothing else.
+//! no rule is for is protected and needs a credential, and nothing else.
 //!
 //! * [`config`]: rules as the plugin configuration writes them
 //! * [`path`]: which paths are accepted, and how their segments compare
