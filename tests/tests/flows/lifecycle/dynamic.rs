@@ -27,6 +27,12 @@ pub struct Dynamic {
 impl Dynamic {
     /// Starts it with one listener on the stack's port.
     pub fn start(loose: &Loose, plugin: &Value) -> Self {
+        let own = Listener { name: "proxy", port: loose.ports.proxy, plugin, wasm: &loose.parts.wasm };
+        Self::start_with(loose, plugin, &[own])
+    }
+
+    /// Starts it with these listeners, or with none.
+    pub fn start_with(loose: &Loose, plugin: &Value, listeners: &[Listener<'_>]) -> Self {
         let settings = envoy_settings(&loose.parts, &loose.control_plane, loose.ports, plugin);
         let file = loose.folder.path().join("listeners.yaml");
         let sample = settings.render().unwrap();
@@ -36,8 +42,7 @@ impl Dynamic {
             "node: {{ id: dynamic, cluster: flow }}\ndynamic_resources:\n  lds_config:\n    resource_api_version: V3\n    \
              path_config_source: {{ path: {path} }}\n{before}{after}"
         );
-        let own = Listener { name: "proxy", port: settings.proxy_port, plugin, wasm: &loose.parts.wasm };
-        write(&settings, &file, &[own]);
+        write(&settings, &file, listeners);
         let drain = DRAIN_SECONDS.to_string();
         let arguments = ["--drain-time-s", &drain, "--drain-strategy", "immediate"];
         let envoy =
@@ -61,7 +66,7 @@ fn cut(sample: &str) -> (&str, &str, &str) {
 
 /// Moves the file into place: that is the moment at which Envoy looks.
 fn write(settings: &EnvoySettings, file: &Path, listeners: &[Listener<'_>]) {
-    let mut resources = String::from("resources:\n");
+    let mut resources = String::from(if listeners.is_empty() { "resources: []\n" } else { "resources:\n" });
     for Listener { name, port, plugin, wasm } in listeners {
         let (plugin, wasm) = ((*plugin).clone(), wasm.to_path_buf());
         let sample = EnvoySettings { plugin, wasm, proxy_port: *port, ..settings.clone() }.render().unwrap();

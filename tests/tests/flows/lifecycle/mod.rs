@@ -126,6 +126,32 @@ fn a_second_configuration_in_the_same_vm_has_the_table_at_once_and_its_own_answe
     assert_eq!(pollers(&loose), workers);
 }
 
+/// Here main thread and workers are configured at the same time, so a worker may be taken for the VM that needs no table.
+#[test]
+fn a_listener_that_comes_while_envoy_runs_serves_its_first_request_on_each_worker() {
+    let loose = Loose::start();
+    let plugin = answering("no");
+    let dynamic = Dynamic::start_with(&loose, &plugin, &[]);
+    let api = loose.control_plane.api();
+    let key = api.create_key(&project(&api), "late").unwrap();
+    let port = loose.ports.proxy;
+    dynamic.listen(&[Listener { name: "proxy", port, plugin: &plugin, wasm: &loose.parts.wasm }]);
+    let header = [("x-api-key", key.secret.expose_secret())];
+    let mut first = None;
+    eventually("the listener listens", || {
+        first = Client::new(port).get(PATH, &header).ok().map(|answer| answer.status);
+        first.is_some()
+    });
+    assert_eq!(first, Some(200));
+    std::thread::sleep(Duration::from_millis(500));
+    for _ in 0..20 {
+        assert_eq!(status(port, &key), 200);
+    }
+    let polling = pollers(&loose).len();
+    assert!((WORKERS as usize..=WORKERS as usize + 1).contains(&polling), "{polling} poll");
+    revoked_everywhere(&loose, port, &key);
+}
+
 #[test]
 fn new_code_takes_over_from_old_without_refusing_a_key() {
     let loose = Loose::start();
