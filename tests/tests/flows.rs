@@ -12,6 +12,7 @@ mod flows {
     mod crash;
     mod credentials;
     mod debug;
+    mod examples;
     mod hostile_requests;
     mod identity;
     mod jwt;
