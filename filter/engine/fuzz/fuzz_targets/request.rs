@@ -9,6 +9,7 @@
 use keyplane_contract::code::Reason;
 use keyplane_contract::id::Id;
 use keyplane_filter_engine::credential::Credential;
+use keyplane_filter_engine::debug::DebugToken;
 use keyplane_filter_engine::guessing::Guessing;
 use keyplane_filter_engine::request::{Outcome, handle};
 use keyplane_filter_engine::settings::Settings;
@@ -33,6 +34,7 @@ const CONFIGURATIONS: [&str; 6] = [
     r#"{"control_plane": {"cluster": "k"}, "accept": "jwt", "cors_preflight": "protect",
         "jwt": {"providers": [{"issuer": "https://issuer"}]}}"#,
 ];
+const DEBUG_TOKEN: &[u8] = b"the-debug-token-of-an-operator";
 const RULES: &str = r#"{"control_plane": {"cluster": "k"}, "staleness": {"max_seconds": 100},
     "credentials": [{"header": "apikey"}, {"query": "api_key"}, {"cookie": "key"}],
     "identity": {"preset": "kong", "metadata": {"plan": "x-plan"}, "filter_state": ["key_id", "reason", "rule", "account_name", "metadata.plan"]},
@@ -54,7 +56,9 @@ thread_local! {
     static KNOWN: &'static Known = {
         let mut table = Table::new(EPOCH, 7);
         assert!(rows().iter().all(|row| table.apply(row)));
-        let settings = CONFIGURATIONS.iter().map(|json| Settings::parse(json.as_bytes()).unwrap()).collect();
+        let debug = DebugToken::new(DEBUG_TOKEN).ok();
+        let settings = CONFIGURATIONS.iter().map(|json| Settings { debug: debug.clone(), ..Settings::parse(json.as_bytes()).unwrap() });
+        let settings = settings.collect();
         Box::leak(Box::new(Known { settings, table }))
     };
 }
@@ -88,11 +92,11 @@ impl<'k> Case<'k> {
         }
     }
 
-    fn handle(&self, block: &[u8], request: &Request, has_room: bool) -> Outcome {
+    fn handle(&self, block: &[u8], request: &Request, has_room: bool, asked_why: bool) -> Outcome {
         let mut guessing = Guessing::new(self.settings.guessing, 7);
         let mut wait = |_, _| has_room;
         let attempts = Attempts { guessing: &mut guessing, now: NOW, wait: &mut wait };
-        let mut worker = Worker { table: self.table, age: self.age, attempts: Some(attempts) };
+        let mut worker = Worker { table: self.table, age: self.age, attempts: Some(attempts), asked_why };
         handle(block, self.is_whole, self.settings, &mut worker, request)
     }
 }
@@ -102,20 +106,24 @@ fuzz_target!(|input: &[u8]| {
     let case = Case::parse(first, KNOWN.with(|known| *known));
     let sent = Request::from_text(text);
     // As bytes, too: a host's block may be anything.
-    case.handle(text, &sent.clone(), false);
+    case.handle(text, &sent.clone(), false, false);
 
     let request = sent.clone();
     request.changes_left.set(case.changes);
-    let mut outcome = case.handle(&request.block(), &request, case.has_room);
+    let mut outcome = case.handle(&request.block(), &request, case.has_room, false);
     if outcome.waits {
         assert!(case.has_room && outcome.reason == Reason::Unknown);
         // What it comes to later is what it would have come to at once.
-        outcome = case.handle(&request.block(), &request, false);
+        outcome = case.handle(&request.block(), &request, false, outcome.why.is_some());
         if case.changes == usize::MAX {
-            assert_eq!(outcome, case.handle(&sent.block(), &sent.clone(), false));
+            assert_eq!(outcome, case.handle(&sent.block(), &sent.clone(), false, false));
         }
     }
     assert!(!outcome.waits);
+    let asks_why =
+        sent.headers.borrow().iter().any(|(name, value)| name == b"x-keyplane-debug" && value == DEBUG_TOKEN);
+    assert!(outcome.why.is_none() || asks_why, "a stranger is told why");
+    assert!(outcome.why.is_some() || !asks_why || outcome.reason == Reason::Fault, "the operator is not told why");
     // What contradicts itself, or what the host could not change, goes nowhere as it is.
     let is_faulty = request.has_failed.get() || outcome.reason == Reason::Fault;
     let check = Check { case, sent, request, outcome };
@@ -228,8 +236,12 @@ impl Check<'_> {
         let key = |name: &str| [name.as_bytes(), GOOD_KEY.as_bytes()].concat();
         for (name, value) in headers.iter() {
             let is_there = match (name.as_slice(), self.case.number) {
-                (b":path", 1 | 2) => parts(query(value), b'&').any(|part| decoded(part).starts_with(&key("api_key="))),
-                (b"cookie", 1 | 2) => parts(value, b';').any(|part| part.starts_with(&key("key="))),
+                (b":path", 1 | 2) => {
+                    query(value).split(|byte| *byte == b'&').any(|part| decoded(part).starts_with(&key("api_key=")))
+                }
+                (b"cookie", 1 | 2) => {
+                    value.split(|byte| *byte == b';').any(|part| part.trim_ascii().starts_with(&key("key=")))
+                }
                 (b"authorization", 0 | 1 | 4 | 5) => value.starts_with(&key("Bearer ")),
                 (b"x-api-key", 0 | 1 | 4 | 5) | (b"apikey", 2) => true,
                 _ => false,
@@ -269,10 +281,6 @@ impl Check<'_> {
 /// What follows the first `?`.
 fn query(path: &[u8]) -> &[u8] {
     path.iter().position(|byte| *byte == b'?').map_or(&[], |at| &path[at + 1..])
-}
-
-fn parts(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
-    text.split(move |byte| *byte == separator).map(<[u8]>::trim_ascii)
 }
 
 fn claims(text: &[u8]) -> impl Iterator<Item = &[u8]> {
