@@ -136,7 +136,7 @@ impl Refusal {
             Self::PathNotAccepted => {
                 "The path can be read in more than one way. Send it without empty or dot segments, encoded slashes and the like."
             }
-            Self::TokenRequired => "This needs the token of a signed-in user; an API key is not enough.",
+            Self::TokenRequired => "This needs a valid token of a signed-in user.",
             Self::ScopeMissing => "The API key or token is valid, but it lacks a scope that this request needs.",
             Self::EnvironmentNotAllowed => {
                 "The API key is for the other environment: this takes either live or test keys only."

@@ -84,6 +84,7 @@ impl Settings {
         // Tokens go where Bearer says, whether or not keys do.
         let challenges = if jwt.is_some() { challenges.with_bearer() } else { challenges };
         let accept = jwt::accept(accept, jwt.as_ref(), &rules)?;
+        rules.check_scopes(accept)?;
         Ok(Self {
             control_plane,
             hold,

@@ -5,7 +5,7 @@ use super::hosts::{HostPattern, Hosts};
 use super::path::{Decoded, MAX_SEGMENTS, Paths, split};
 use super::scopes::NeededScopes;
 use super::tree::{End, Entry, MAX_NODES, MAX_STEPS, Step, Tree, TreeError};
-use super::{Access, DEFAULT, Rule, Rules};
+use super::{Accept, Access, DEFAULT, Rule, Rules};
 use crate::config::ConfigError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -23,6 +23,18 @@ const MAX_PATH_LEN: usize = 1_024;
 const MAX_NAME_LEN: usize = 64;
 
 impl Rules {
+    /// Refuses scopes that no key has in rules that take keys alone. `default` is accepted where a rule does not say.
+    pub fn check_scopes(&self, default: Accept) -> Result<(), ConfigError> {
+        let of_keys = self.all.iter().filter(|rule| rule.accept.unwrap_or(default) == Accept::Key);
+        for rule in of_keys {
+            if let Some(at) = rule.scopes.impossible_for_keys() {
+                let message = "no key has such a scope; it must begin with a-z or 0-9 and go on with at most 63 of a-z, 0-9, `_`, `.`, `:`, `*` and `-`";
+                return Err(ConfigError::new(&format!("rules[{}].scopes.{at}", rule.place), message));
+            }
+        }
+        Ok(())
+    }
+
     /// Checks and compiles the rules. Errors name the field's path.
     pub fn compile(rules: &[RuleConfig], paths: Paths) -> Result<Self, ConfigError> {
         if rules.len() > MAX_RULES {

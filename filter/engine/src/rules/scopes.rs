@@ -6,7 +6,9 @@ use crate::config::ConfigError;
 /// The most scopes in a list of a rule, as many as a key can have.
 const MAX_SCOPES: usize = 64;
 /// The longest scope, in bytes.
-const MAX_SCOPE_LEN: usize = 64;
+const MAX_SCOPE_LEN: usize = 128;
+/// The longest scope of a key.
+const MAX_KEY_SCOPE_LEN: usize = 64;
 
 /// What a caller's scopes must hold. A scope is a name as a whole: none contains another, and `*` in one is a character.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,6 +27,15 @@ impl NeededScopes {
             None => Ok(Box::default()),
         };
         Ok(Self { all: list(&config.all, "all")?, any: list(&config.any, "any")? })
+    }
+
+    /// Where a scope stands that no key can have, such as `all[1]`. A rule that takes keys alone could never be met.
+    #[must_use]
+    pub fn impossible_for_keys(&self) -> Option<String> {
+        [("all", &self.all), ("any", &self.any)].into_iter().find_map(|(name, list)| {
+            let at = list.iter().position(|scope| !is_scope_of_keys(scope))?;
+            Some(format!("{name}[{at}]"))
+        })
     }
 
     /// Whether it needs none.
@@ -56,16 +67,22 @@ fn compile_list(scopes: &[String], path: &str) -> Result<Box<[Box<str>]>, Config
         return Err(ConfigError::new(path, message));
     }
     if let Some(at) = scopes.iter().position(|scope| !is_scope(scope)) {
-        let message = "no key has such a scope; it must begin with a-z or 0-9 and go on with at most 63 of a-z, 0-9, `_`, `.`, `:`, `*` and `-`";
+        let message = "it must be 1 to 128 visible ASCII characters without quotes and backslashes";
         return Err(ConfigError::new(&format!("{path}[{at}]"), message));
     }
     Ok(scopes.iter().map(|scope| scope.as_str().into()).collect())
 }
 
-/// The grammar that the control plane holds the scopes of keys to. A scope outside of it could never be met.
+/// RFC 6749, 3.3: what a scope of a token may be.
 fn is_scope(text: &str) -> bool {
+    (1..=MAX_SCOPE_LEN).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
+}
+
+/// The grammar that the control plane holds the scopes of keys to.
+fn is_scope_of_keys(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    text.len() <= MAX_SCOPE_LEN
+    text.len() <= MAX_KEY_SCOPE_LEN
         && text.bytes().next().is_some_and(plain)
         && text.bytes().all(|byte| plain(byte) || matches!(byte, b'_' | b'.' | b':' | b'*' | b'-'))
 }

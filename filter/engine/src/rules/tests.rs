@@ -88,7 +88,7 @@ fn a_wrong_rule_is_refused_and_its_place_named() {
     let long = format!("/{}", "a".repeat(1_024));
     let deep = "/a".repeat(65);
     let many = format!(r#"[{{"hosts": [{}]}}]"#, vec![r#""a""#; 65].join(","));
-    let scope = format!(r#"[{{"scopes": {{"all": ["{}"]}}}}]"#, "a".repeat(65));
+    let scope = format!(r#"[{{"scopes": {{"all": ["{}"]}}}}]"#, "a".repeat(129));
     for (rules, named) in [
         (r#"[{"name": "A"}]"#, "`rules[0].name`"),
         (r#"[{"name": ""}]"#, "`rules[0].name`"),
@@ -115,7 +115,7 @@ fn a_wrong_rule_is_refused_and_its_place_named() {
         (r#"[{"methods": ["G T"]}]"#, "no method"),
         (r#"[{"scopes": {}}]"#, "`rules[0].scopes`: it needs nothing"),
         (r#"[{"scopes": {"any": []}}]"#, "`rules[0].scopes.any`"),
-        (r#"[{"scopes": {"all": ["a", "B"]}}]"#, "`rules[0].scopes.all[1]`: no key has such a scope"),
+        (r#"[{"scopes": {"all": ["a", "b\"c"]}}]"#, "`rules[0].scopes.all[1]`"),
         (&scope, "`rules[0].scopes.all[0]`"),
         (r#"[{"access": "public", "scopes": {"all": ["a"]}}]"#, "`rules[0].scopes`: a public rule lets everyone pass"),
         (r#"[{"access": "public", "accept": "key"}]"#, "`rules[0].accept`"),
@@ -266,4 +266,14 @@ proptest! {
         let rules = r#"[{"hosts": ["*.a:*", "b"], "paths": ["/*/b/**", "/a"], "methods": ["GET"]}, {"paths": ["/**"]}]"#;
         let _ = compile(rules).find(&method, &host, path.as_deref());
     }
+}
+
+#[test]
+fn a_scope_that_no_key_has_is_taken_where_tokens_are() {
+    let rules = |accept: &str| compile(&format!(r#"[{{"scopes": {{"all": ["a", "Read.All"]}} {accept}}}]"#));
+    let error = rules("").check_scopes(Accept::Key).unwrap_err().to_string();
+    assert!(error.contains("`rules[0].scopes.all[1]`: no key has such a scope"), "{error}");
+    assert!(rules(r#", "accept": "key""#).check_scopes(Accept::Either).is_err());
+    assert!(rules("").check_scopes(Accept::Either).is_ok());
+    assert!(rules(r#", "accept": "jwt""#).check_scopes(Accept::Key).is_ok());
 }
