@@ -35,6 +35,8 @@ struct Vm {
     roots: Numbers<Root>,
     /// Root context of each request.
     requests: Numbers<u32>,
+    /// Whether there is a debug token; without one, answers are let go by at once.
+    explains: bool,
 }
 
 thread_local! {
@@ -55,7 +57,9 @@ impl Vm {
     }
 
     fn configure(&mut self, context: u32, configuration_size: usize) -> Result<(), String> {
-        let settings = Settings { debug: debug_token()?, ..read_settings(configuration_size)? };
+        let debug = debug_token()?;
+        self.explains = debug.is_some();
+        let settings = Settings { debug, ..read_settings(configuration_size)? };
         let shared = self.shared.get_or_insert_with(|| Shared {
             metrics: Rc::new(Metrics::define()),
             spare: numbering::is_spare(numbering::draw()),
@@ -195,9 +199,12 @@ pub fn request_headers(context: u32, is_whole: bool) -> Action {
 
 pub fn response_headers(context: u32) {
     with_vm(|vm| {
-        let root = vm.requests.get(&context)?;
-        vm.roots.get_mut(root)?.response_headers(context);
-        Some(())
+        if vm.explains
+            && let Some(root) = vm.requests.get(&context)
+            && let Some(root) = vm.roots.get_mut(root)
+        {
+            root.response_headers(context);
+        }
     });
 }
 
