@@ -15,7 +15,6 @@ use keyplane_filter_engine::config::ControlPlane;
 use keyplane_filter_engine::host::source;
 use keyplane_filter_engine::request::Outcome;
 use keyplane_filter_engine::sync::{Poll, PollAnswer, Progress, Sync, SyncFault};
-use keyplane_filter_engine::table::Table;
 use keyplane_filter_engine::usage::Usage;
 use std::rc::Rc;
 
@@ -46,6 +45,7 @@ pub struct Feed {
     sources_lost: u64,
     metrics: Rc<Metrics>,
     poll: Option<InFlight>,
+    probe: Option<InFlight>,
     usage_call: Option<InFlight>,
     /// The clock as of the last callback that read it; a second late at most.
     now: u64,
@@ -81,6 +81,7 @@ impl Feed {
             sources_lost: 0,
             metrics,
             poll: None,
+            probe: None,
             usage_call: None,
             now,
             last_fault: None,
@@ -94,9 +95,29 @@ impl Feed {
         self.control_plane == *control_plane
     }
 
-    /// The table that requests are decided by; `None` until the first one is complete.
-    pub fn table(&self) -> Option<&Table> {
-        self.sync.table()
+    /// The state of sync: the table that requests are decided by, and what may be waited for.
+    pub const fn sync(&self) -> &Sync {
+        &self.sync
+    }
+
+    /// How old the table is, in milliseconds, as of the last tick or answer.
+    pub fn age(&self) -> u64 {
+        self.sync.age().milliseconds().unwrap_or(0)
+    }
+
+    /// The clock as of the last callback that read it; a second late at most.
+    pub const fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// A request that has just come waits for its key.
+    pub fn want(&mut self) {
+        self.sync.want();
+    }
+
+    /// A request that waited for its key has got it.
+    pub fn reward_probe(&mut self) {
+        self.sync.reward_probe(self.now);
     }
 
     /// Counts a decision about the request of the effective context, and the use of the key if one was recognised.
@@ -126,32 +147,51 @@ impl Feed {
         if self.poll.take_if(|poll| poll.root == root).is_some() {
             self.sync.cancelled(self.now);
         }
+        if self.probe.take_if(|probe| probe.root == root).is_some() {
+            self.sync.probe_cancelled();
+        }
         if self.usage_call.take_if(|call| call.root == root).is_some() {
             self.usage.answered(self.now, false);
         }
     }
 
-    /// Time has passed: the next poll, usage, gauges. Calls are made in this root, which is the effective context.
-    pub fn tick(&mut self, now: u64, root: u32) {
+    /// Time has passed.
+    pub fn observe(&mut self, now: u64) {
         self.now = now;
+        self.sync.observe(now);
+    }
+
+    /// What time brings: the next poll, usage, gauges. Calls are made in this root, which is the effective context.
+    pub fn tick(&mut self, root: u32) {
         if self.asleep {
             return;
         }
-        self.poll(root);
+        self.ask(root);
         self.send_usage(root);
-        let age = self.sync.fresh_at().map_or(0, |fresh_at| now.saturating_sub(fresh_at));
-        self.metrics.set(Gauge::TableAge, age);
+        self.metrics.set(Gauge::TableAge, self.age());
     }
 
-    /// Starts the next poll if one is due.
-    pub fn poll(&mut self, root: u32) {
+    /// Starts the next poll and the next probe, if they are due. This root must be the effective context.
+    pub fn ask(&mut self, root: u32) {
+        self.poll(root);
+        self.probe(root);
+    }
+
+    fn poll(&mut self, root: u32) {
         let random = random();
         let Some(Poll { path, timeout_milliseconds }) = self.sync.poll_due(self.now, random) else { return };
-        match self.call("GET", path.as_bytes(), &[], timeout_milliseconds) {
+        match self.call("GET", path.as_bytes(), &[], timeout_milliseconds, true) {
             Ok(token) => self.poll = Some(InFlight { token, root }),
-            Err(_) => {
-                self.polled(PollAnswer::Unreachable);
-            }
+            Err(_) => self.polled(PollAnswer::Unreachable),
+        }
+    }
+
+    fn probe(&mut self, root: u32) {
+        let Some(Poll { path, timeout_milliseconds }) = self.sync.probe_due(self.now) else { return };
+        self.metrics.probed();
+        match self.call("GET", path.as_bytes(), &[], timeout_milliseconds, false) {
+            Ok(token) => self.probe = Some(InFlight { token, root }),
+            Err(_) => self.probed(PollAnswer::Unreachable),
         }
     }
 
@@ -162,13 +202,14 @@ impl Feed {
         self.metrics.sources_lost(sources_lost - self.sources_lost);
         (self.usage_lost, self.sources_lost) = (lost, sources_lost);
         let Some(batch) = self.usage.due(self.now) else { return };
-        match self.call("POST", b"/sync/v1/usage", &batch, USAGE_TIMEOUT_MILLISECONDS) {
+        match self.call("POST", b"/sync/v1/usage", &batch, USAGE_TIMEOUT_MILLISECONDS, true) {
             Ok(token) => self.usage_call = Some(InFlight { token, root }),
             Err(_) => self.usage.answered(self.now, false),
         }
     }
 
-    fn call(&self, method: &str, path: &[u8], body: &[u8], timeout_milliseconds: u64) -> abi::Call<u32> {
+    /// Calls the control plane, in the worker's name or, for what acknowledges nothing, in none.
+    fn call(&self, method: &str, path: &[u8], body: &[u8], timeout: u64, in_name: bool) -> abi::Call<u32> {
         let worker = self.worker.to_text();
         let headers: [(&[u8], &[u8]); 9] = [
             (b":method", method.as_bytes()),
@@ -181,14 +222,20 @@ impl Feed {
             (header::PROXY.as_bytes(), &self.proxy),
             (header::FILTER_VERSION.as_bytes(), env!("CARGO_PKG_VERSION").as_bytes()),
         ];
-        abi::http_call(self.control_plane.cluster.as_bytes(), &headers, body, timeout_milliseconds)
+        let headers = if in_name {
+            headers.as_slice()
+        } else {
+            headers.split_last_chunk::<3>().map_or(&[][..], |(these, _)| these)
+        };
+        abi::http_call(self.control_plane.cluster.as_bytes(), headers, body, timeout)
     }
 
-    /// The answer to a call of this feed's, or of another: tokens are a VM's own. Tells what a poll has brought; then the caller decides
-    /// what waited for it and calls [`Feed::poll`].
-    pub fn call_answered(&mut self, token: u32, header_count: usize, body_size: usize) -> Option<Progress> {
+    /// The answer to a call of this feed's, or of another: tokens are a VM's own. Whether it was a poll or a probe; then the
+    /// caller decides what waited for it and calls [`Feed::ask`].
+    pub fn call_answered(&mut self, token: u32, header_count: usize, body_size: usize) -> bool {
         let is_it = |call: &mut InFlight| call.token == token;
-        if self.poll.take_if(is_it).is_some() {
+        let (polled, probed) = (self.poll.take_if(is_it).is_some(), self.probe.take_if(is_it).is_some());
+        if polled || probed {
             self.read_clock();
             let status = status(header_count);
             let body = if status == Some(200) {
@@ -196,11 +243,17 @@ impl Feed {
             } else {
                 Ok(Vec::new())
             };
-            return Some(match (status, &body) {
-                (Some(200), Ok(page)) => self.polled(PollAnswer::Page(page)),
-                (Some(status), Ok(_)) => self.polled(PollAnswer::Status(status)),
-                (None, _) | (_, Err(_)) => self.polled(PollAnswer::Unreachable),
-            });
+            let answer = match (status, &body) {
+                (Some(200), Ok(page)) => PollAnswer::Page(page),
+                (Some(status), Ok(_)) => PollAnswer::Status(status),
+                (None, _) | (_, Err(_)) => PollAnswer::Unreachable,
+            };
+            if polled {
+                self.polled(answer);
+            } else {
+                self.probed(answer);
+            }
+            return true;
         }
         if self.usage_call.take_if(is_it).is_some() {
             self.read_clock();
@@ -208,18 +261,30 @@ impl Feed {
             let settled = matches!(status(header_count), Some(200..=299 | 400 | 413 | 422));
             self.usage.answered(self.now, settled);
         }
-        None
+        false
     }
 
-    fn read_clock(&mut self) {
+    /// Reads the clock, for what cannot be a second late.
+    pub fn read_clock(&mut self) {
         if let Ok(now) = abi::now_milliseconds() {
-            self.now = now;
+            self.observe(now);
         }
     }
 
     /// Takes the answer to a poll.
-    fn polled(&mut self, answer: PollAnswer<'_>) -> Progress {
+    fn polled(&mut self, answer: PollAnswer<'_>) {
         let progress = self.sync.answered(self.now, random(), answer);
+        self.note(progress);
+    }
+
+    /// Takes the answer to a probe.
+    fn probed(&mut self, answer: PollAnswer<'_>) {
+        let progress = self.sync.probed(self.now, answer);
+        self.note(progress);
+    }
+
+    /// Shows operators what an answer has changed.
+    fn note(&mut self, progress: Progress) {
         match progress {
             Progress::Complete => {
                 if self.last_fault.take().is_some() {
@@ -237,7 +302,6 @@ impl Feed {
                 self.last_fault = Some(fault);
             }
         }
-        progress
     }
 
     fn show_table(&self) {

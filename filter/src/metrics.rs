@@ -12,6 +12,8 @@ pub struct Metrics {
     gauges: [Option<u32>; Gauge::ALL.len()],
     usage_lost: Option<u32>,
     sources_lost: Option<u32>,
+    probes: Option<u32>,
+    stale: Option<u32>,
     held: Cell<usize>,
 }
 
@@ -28,7 +30,7 @@ pub enum Gauge {
     Revision,
     /// Milliseconds since the table was last known to be at the control plane's revision.
     TableAge,
-    /// Requests that wait for the first table.
+    /// Requests that wait for the first table or for their key.
     Held,
 }
 
@@ -58,6 +60,8 @@ impl Metrics {
             gauges: Gauge::ALL.map(|gauge| abi::define_metric(MetricType::Gauge, gauge.name()).ok()),
             usage_lost: counter("keyplane_usage_lost"),
             sources_lost: counter("keyplane_sources_lost"),
+            probes: counter("keyplane_probes"),
+            stale: counter("keyplane_stale_milliseconds"),
             held: Cell::new(0),
         }
     }
@@ -81,6 +85,16 @@ impl Metrics {
     /// Counts uses whose source could not be kept.
     pub fn sources_lost(&self, lost: u64) {
         count(Some(&self.sources_lost), i64::try_from(lost).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a probe.
+    pub fn probed(&self) {
+        count(Some(&self.probes), 1);
+    }
+
+    /// Counts time that passed with a table older than the operator's bound.
+    pub fn stale(&self, milliseconds: u64) {
+        count(Some(&self.stale), i64::try_from(milliseconds).unwrap_or(i64::MAX));
     }
 
     /// One plugin configuration holds `after` requests where it held `before`; shown is what all of the VM hold.

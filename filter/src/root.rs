@@ -4,24 +4,20 @@ use crate::abi::{self, Action, BufferType};
 use crate::feed::Feed;
 use crate::metrics::Metrics;
 use crate::request;
+use crate::wasi;
 use crate::whys::Whys;
 use keyplane_contract::code::Reason;
+use keyplane_filter_engine::guessing::Guessing;
 use keyplane_filter_engine::request::Outcome;
 use keyplane_filter_engine::settings::Settings;
-use keyplane_filter_engine::worker::Worker;
-use std::collections::VecDeque;
+use keyplane_filter_engine::waiting::Waiting;
+use keyplane_filter_engine::worker::{Attempts, Worker};
 use std::rc::Rc;
 
 /// Tick while something is waited for ...
 const FAST_TICK_MILLISECONDS: u32 = 20;
 /// ... and when all is well: a poll is in flight and only usage and gauges need time.
 const SLOW_TICK_MILLISECONDS: u32 = 1_000;
-
-/// A request that waits for the first table.
-struct Held {
-    context: u32,
-    until: u64,
-}
 
 /// One plugin configuration.
 pub struct Root {
@@ -30,9 +26,12 @@ pub struct Root {
     metrics: Rc<Metrics>,
     /// Number of its feed in the VM.
     feed: usize,
-    held: VecDeque<Held>,
+    waiting: Waiting,
+    guessing: Guessing,
     whys: Whys,
     tick_milliseconds: u32,
+    /// When it was last ticked.
+    ticked_at: u64,
 }
 
 /// Reads and checks the configuration that the host holds ready. The error is a sentence for the operator's log.
@@ -46,14 +45,17 @@ impl Root {
     /// A root whose timer runs, so that its feed gets started.
     pub fn new(context: u32, settings: Settings, feed: usize, metrics: Rc<Metrics>) -> Result<Self, String> {
         abi::set_tick_period(FAST_TICK_MILLISECONDS).map_err(|_| "the host gives no timer")?;
+        let seed = wasi::random::<8>().map_or(0, u64::from_le_bytes);
         Ok(Self {
             context,
+            guessing: Guessing::new(settings.guessing, seed),
             settings,
             metrics,
             feed,
-            held: VecDeque::new(),
+            waiting: Waiting::default(),
             whys: Whys::default(),
             tick_milliseconds: FAST_TICK_MILLISECONDS,
+            ticked_at: 0,
         })
     }
 
@@ -62,19 +64,23 @@ impl Root {
         self.feed
     }
 
-    /// Takes over from the configuration that this one replaces: requests that it held wait on here.
+    /// Takes over from the configuration that this one replaces: requests that it held wait on here, and who was above the limit still is.
     pub fn take_over(&mut self, mut old: Self) {
-        self.held.append(&mut old.held);
+        self.waiting.take_over(std::mem::take(&mut old.waiting));
         self.whys.take_over(&mut old.whys);
+        if old.guessing.limit() == self.guessing.limit() {
+            std::mem::swap(&mut self.guessing, &mut old.guessing);
+        }
     }
 
     /// Decides a request whose headers have just arrived. `is_whole`: nothing follows them.
     pub fn request_headers(&mut self, context: u32, is_whole: bool, feed: &mut Feed) -> Action {
-        let outcome = self.handle(is_whole, false, feed);
-        if outcome.reason == Reason::NotReady && self.hold(context, feed) {
+        let outcome = self.handle(is_whole, false, Some(context), feed);
+        if outcome.waits || (outcome.reason == Reason::NotReady && self.hold(context, feed)) {
             if outcome.why.is_some() {
                 self.whys.wait(context);
             }
+            self.pause(&outcome, feed);
             return Action::Pause;
         }
         feed.count(&outcome);
@@ -86,9 +92,22 @@ impl Root {
         }
     }
 
-    fn handle(&self, is_whole: bool, asked_why: bool, feed: &Feed) -> Outcome {
-        let mut worker = Worker { asked_why, ..Worker::with_table(feed.table()) };
-        request::handle(&self.settings, is_whole, &mut worker)
+    /// Handles the request of the effective context. `patient` is its number, if it may wait for its key.
+    fn handle(&mut self, is_whole: bool, asked_why: bool, patient: Option<u32>, feed: &Feed) -> Outcome {
+        let (waiting, sync, bounds) = (&mut self.waiting, feed.sync(), self.settings.unknown_keys);
+        let before = waiting.len();
+        let mut wait = |digest, source| {
+            // The feed's time is a second late at most, which is as long as this may wait.
+            let now = abi::now_milliseconds().ok();
+            patient.zip(now).is_some_and(|(context, now)| waiting.for_key(context, bounds, (digest, source), sync, now))
+        };
+        let wait: Option<&mut dyn FnMut(_, _) -> bool> =
+            if patient.is_some() && bounds.is_on() { Some(&mut wait) } else { None };
+        let attempts = Attempts { guessing: &mut self.guessing, now: feed.now(), wait };
+        let mut worker = Worker { table: sync.table(), age: feed.age(), attempts: Some(attempts), asked_why };
+        let outcome = request::handle(&self.settings, is_whole, &mut worker);
+        self.metrics.held(before, self.waiting.len());
+        outcome
     }
 
     fn refuse(&self, outcome: &Outcome) -> Action {
@@ -103,42 +122,48 @@ impl Root {
 
     /// Whether the request may wait for the first table.
     fn hold(&mut self, context: u32, feed: &Feed) -> bool {
-        let room = usize::try_from(self.settings.hold.requests).unwrap_or(usize::MAX);
-        if self.settings.hold.milliseconds == 0 || self.held.len() >= room {
-            return false;
-        }
         let Ok(now) = abi::now_milliseconds() else { return false };
-        let until = now + u64::from(self.settings.hold.milliseconds);
-        self.change_held(|held| held.push_back(Held { context, until }));
+        let before = self.waiting.len();
+        let waits = self.waiting.for_table(context, &self.settings.hold, feed.sync(), now);
+        self.metrics.held(before, self.waiting.len());
+        waits
+    }
+
+    /// A request that has just come waits: sees to it that it need not wait for long, and decides the one whose place it took.
+    fn pause(&mut self, outcome: &Outcome, feed: &mut Feed) {
+        if outcome.waits {
+            feed.want();
+            feed.read_clock();
+            // A call made in the context of a request would end with it.
+            if abi::set_effective_context(self.context).is_ok() {
+                feed.ask(self.context);
+            }
+            self.release(feed);
+        }
         self.adjust_tick(feed);
-        true
     }
 
-    /// Changes what is held, and shows how much it is.
-    fn change_held<T>(&mut self, change: impl FnOnce(&mut VecDeque<Held>) -> T) -> T {
-        let before = self.held.len();
-        let changed = change(&mut self.held);
-        self.metrics.held(before, self.held.len());
-        changed
-    }
-
-    /// The feed has a table now: decides all that waited for it.
-    pub fn release_all(&mut self, feed: &mut Feed) {
-        self.release(feed, |_| true);
-    }
-
-    /// Decides the held requests that are `due`, oldest first. Leaves the effective context at this root.
-    fn release(&mut self, feed: &mut Feed, due: impl Fn(&Held) -> bool) {
-        if self.held.is_empty() {
+    /// Decides the waiting requests that are ready, oldest first. Leaves the effective context at this root if there was any.
+    pub fn release(&mut self, feed: &mut Feed) {
+        if self.waiting.is_empty() {
             return;
         }
-        while let Some(held) = self.change_held(|held| held.pop_front_if(|held| due(held))) {
+        while let Some(held) = self.waiting.next(feed.now(), feed.sync()) {
+            self.metrics.held(self.waiting.len() + 1, self.waiting.len());
             // A caller that went away: its context is gone, and what follows would be about another request.
             if abi::set_effective_context(held.context).is_err() {
                 continue;
             }
             // What passes because it is whole was never held.
-            let outcome = self.handle(false, self.whys.waits(held.context), feed);
+            let may_wait = held.may_wait_for_key(feed.sync()).then_some(held.context);
+            let outcome = self.handle(false, self.whys.waits(held.context), may_wait, feed);
+            if outcome.waits {
+                feed.want();
+                continue;
+            }
+            if held.waited_for_key() && outcome.key.is_some() {
+                feed.reward_probe();
+            }
             feed.count(&outcome);
             if !outcome.reason.is_allowed() {
                 self.refuse(&outcome);
@@ -154,17 +179,28 @@ impl Root {
     /// A request has ended, whatever became of it.
     pub fn request_ended(&mut self, context: u32) {
         self.whys.forget(context);
-        if !self.held.is_empty() {
-            self.change_held(|held| held.retain(|held| held.context != context));
+        if self.waiting.forget(context) {
+            self.metrics.held(self.waiting.len() + 1, self.waiting.len());
         }
     }
 
-    /// Time has passed: requests held too long, and what the feed does with time.
+    /// Time has passed: requests that waited too long, and what the feed does with time.
     pub fn tick(&mut self, feed: &mut Feed) {
         let Ok(now) = abi::now_milliseconds() else { return };
-        self.release(feed, |held| held.until <= now);
-        feed.tick(now, self.context);
+        feed.observe(now);
+        self.release(feed);
+        feed.tick(self.context);
+        self.count_stale(now, feed);
         self.adjust_tick(feed);
+    }
+
+    /// Counts the time since the last tick if the table is too old; the clock may have jumped, so no more than a tick can have been late.
+    fn count_stale(&mut self, now: u64, feed: &Feed) {
+        let passed = now.saturating_sub(self.ticked_at).min(2 * u64::from(SLOW_TICK_MILLISECONDS));
+        if self.settings.staleness.is_some_and(|staleness| feed.age() > staleness.max_milliseconds()) {
+            self.metrics.stale(passed);
+        }
+        self.ticked_at = now;
     }
 
     /// Another root that shared the feed has gone, perhaps with a poll. Leaves the effective context here.
@@ -176,7 +212,7 @@ impl Root {
 
     /// Ticks fast while something is waited for. This root must be the effective context.
     pub fn adjust_tick(&mut self, feed: &Feed) {
-        let waiting = feed.is_waiting() || !self.held.is_empty();
+        let waiting = feed.is_waiting() || !self.waiting.is_empty();
         let period = if waiting { FAST_TICK_MILLISECONDS } else { SLOW_TICK_MILLISECONDS };
         if period != self.tick_milliseconds && abi::set_tick_period(period).is_ok() {
             self.tick_milliseconds = period;
@@ -186,6 +222,6 @@ impl Root {
 
 impl Drop for Root {
     fn drop(&mut self) {
-        self.metrics.held(self.held.len(), 0);
+        self.metrics.held(self.waiting.len(), 0);
     }
 }

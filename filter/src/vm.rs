@@ -15,7 +15,6 @@ use keyplane_contract::code::Reason;
 use keyplane_filter_engine::config::ControlPlane;
 use keyplane_filter_engine::refusal::Answers;
 use keyplane_filter_engine::settings::Settings;
-use keyplane_filter_engine::sync::Progress;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -116,25 +115,23 @@ impl Vm {
         }
         self.feeds.iter_mut().flatten().for_each(Feed::wake);
         if let Some((_, feed)) = self.root(root) {
-            feed.poll(root);
+            feed.ask(root);
         }
     }
 
     fn call_answered(&mut self, context: u32, token: u32, header_count: usize, body_size: usize) {
-        let answered = self.feeds.iter_mut().enumerate().find_map(|(number, feed)| {
-            let progress = feed.as_mut()?.call_answered(token, header_count, body_size)?;
-            Some((number, progress))
-        });
-        let Some((number, progress)) = answered else { return };
+        let has_answer = |feed: &mut Option<Feed>| {
+            feed.as_mut().is_some_and(|feed| feed.call_answered(token, header_count, body_size))
+        };
+        let Some(number) = self.feeds.iter_mut().position(has_answer) else { return };
         let Some(feed) = self.feeds.get_mut(number).and_then(Option::as_mut) else { return };
-        if progress == Progress::Complete {
-            self.roots.values_mut().filter(|root| root.feed() == number).for_each(|root| root.release_all(feed));
-        }
+        // Whatever it brought: a table, a key that somebody waits for, or that there is nothing to wait for.
+        self.roots.values_mut().filter(|root| root.feed() == number).for_each(|root| root.release(feed));
         // The releases were about other contexts.
         if let Some(root) = self.roots.get_mut(&context)
             && abi::set_effective_context(context).is_ok()
         {
-            feed.poll(context);
+            feed.ask(context);
             root.adjust_tick(feed);
         }
     }

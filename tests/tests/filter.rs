@@ -8,6 +8,7 @@ mod filter {
     mod control_plane;
     mod credentials;
     mod debug;
+    mod guessing;
     mod hold;
     mod host;
     mod identity;
@@ -16,8 +17,10 @@ mod filter {
     mod restrictions;
     mod rules;
     mod sources;
+    mod staleness;
     mod start;
     mod sweep;
     mod sync;
+    mod unknown_keys;
     mod usage;
 }

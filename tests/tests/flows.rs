@@ -27,8 +27,10 @@ mod flows {
     mod rules;
     mod schemathesis;
     mod sdk;
+    mod staleness;
     mod start;
     mod streams;
     mod tls;
+    mod unknown_keys;
     mod used;
 }

@@ -213,6 +213,19 @@ mod tests {
         assert!(error(r#"{"control_plane": {"cluster": "k", "authority": "a b"}}"#).contains("authority"));
         assert!(error(r#"{"control_plane": {"cluster": "k"}} x"#).contains("trailing"));
         assert!(error("{").contains("EOF"));
+        for (part, named) in [
+            (r#""staleness": {}"#, "max_seconds"),
+            (r#""staleness": {"max_seconds": 30}"#, "`staleness.max_seconds`: 30 is out of range; it must be 31 to"),
+            (r#""staleness": {"max_seconds": 60, "then": "open"}"#, "`staleness.then`"),
+            (r#""unknown_keys": {"wait_milliseconds": 10001}"#, "`unknown_keys.wait_milliseconds`"),
+            (r#""unknown_keys": {"requests": 1025}"#, "`unknown_keys.requests`"),
+            (r#""guessing": {"failures": 65537}"#, "`guessing.failures`"),
+            (r#""guessing": {"seconds": 0}"#, "`guessing.seconds`"),
+            (r#""guessing": {"minutes": 1}"#, "`guessing.minutes`"),
+        ] {
+            let error = error(&format!(r#"{{"control_plane": {{"cluster": "k"}}, {part}}}"#));
+            assert!(error.contains(named), "{error}");
+        }
     }
 
     #[test]

@@ -95,6 +95,12 @@ impl Guessing {
         Self { limit, seed: seed | 1, sets: Vec::new() }
     }
 
+    /// The limit.
+    #[must_use]
+    pub const fn limit(&self) -> Limit {
+        self.limit
+    }
+
     /// Whether anything is limited: without a limit nobody need ask for the address.
     #[must_use]
     pub const fn is_on(&self) -> bool {

@@ -4,6 +4,7 @@
 
 use crate::answers::{OwnAnswer, OwnAnswers};
 use crate::challenge::{Challenges, Realm};
+use crate::guessing::Limit;
 use crate::headers::{HeaderBlock, write_block};
 use crate::rules::NeededScopes;
 use keyplane_contract::code::{Reason, Refusal};
@@ -31,15 +32,15 @@ pub struct Answers([Answer; Refusal::ALL.len()]);
 /// For requests for which no configuration is there.
 impl Default for Answers {
     fn default() -> Self {
-        Self::new(&OwnAnswers::default(), &Challenges::new(&[], &Realm::default()).with_bearer())
+        Self::new(&OwnAnswers::default(), &Challenges::new(&[], &Realm::default()).with_bearer(), Limit::default())
     }
 }
 
 impl Answers {
     /// Makes them, with the operator's own where there are any.
     #[must_use]
-    pub fn new(own: &OwnAnswers, challenges: &Challenges) -> Self {
-        Self(Refusal::ALL.map(|refusal| answer(refusal, own.find(refusal), challenges)))
+    pub fn new(own: &OwnAnswers, challenges: &Challenges, guessing: Limit) -> Self {
+        Self(Refusal::ALL.map(|refusal| answer(refusal, own.find(refusal), challenges, guessing)))
     }
 
     /// The answer for `reason`; `None` when the request is allowed.
@@ -62,7 +63,7 @@ impl Answers {
     }
 }
 
-fn answer(refusal: Refusal, own: Option<&OwnAnswer>, challenges: &Challenges) -> Answer {
+fn answer(refusal: Refusal, own: Option<&OwnAnswer>, challenges: &Challenges, guessing: Limit) -> Answer {
     let status = own.and_then(OwnAnswer::status).unwrap_or(refusal.status());
     let (content_type, body) = match own.and_then(OwnAnswer::content) {
         Some((content_type, body)) => (content_type, body.to_owned()),
@@ -71,11 +72,21 @@ fn answer(refusal: Refusal, own: Option<&OwnAnswer>, challenges: &Challenges) ->
     let mut headers = vec![("content-type", content_type), ("cache-control", "no-store")];
     let challenges = challenges.of(refusal, status);
     headers.extend(challenges.iter().map(|challenge| ("www-authenticate", challenge.as_str())));
-    if matches!(refusal.status(), 429 | 503) {
-        headers.push(("retry-after", "1"));
-    }
+    let retry_after = retry_after_seconds(refusal, guessing).map(|seconds| seconds.to_string());
+    headers.extend(retry_after.iter().map(|seconds| ("retry-after", seconds.as_str())));
     let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
     Answer { status, grpc_status: refusal.grpc_status(), headers: write_block(&headers), body }
+}
+
+/// When another attempt may end better.
+const fn retry_after_seconds(refusal: Refusal, guessing: Limit) -> Option<u32> {
+    match refusal {
+        Refusal::TooManyAttempts => Some(guessing.retry_after_seconds()),
+        // The longest pause between two polls.
+        Refusal::TableTooOld => Some(10),
+        Refusal::TableNotReady | Refusal::Fault => Some(1),
+        _ => None,
+    }
 }
 
 fn problem(refusal: Refusal, status: u16, challenges: &Challenges) -> String {

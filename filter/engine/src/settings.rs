@@ -78,6 +78,10 @@ impl Settings {
         } = config;
         let identity = identity.compile()?;
         let credentials = Sources::compile(&credentials, &identity)?;
+        if let Some(at) = rules.iter().position(|rule| rule.when_stale.is_some() && staleness.is_none()) {
+            let message = "it says what happens when the table is too old; say in `staleness.max_seconds` when that is";
+            return Err(ConfigError::new(&format!("rules[{at}].when_stale"), message));
+        }
         let rules = Rules::compile(&rules, paths)?;
         let jwt = jwt.map(Jwt::compile).transpose()?;
         let challenges = Challenges::new(credentials.all(), &realm);
@@ -94,7 +98,7 @@ impl Settings {
             accept,
             jwt,
             preflights: cors_preflight,
-            answers: Answers::new(&answers, &challenges),
+            answers: Answers::new(&answers, &challenges, guessing),
             challenges,
             identity,
             staleness,

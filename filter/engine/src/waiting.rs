@@ -34,6 +34,12 @@ impl Default for UnknownKeys {
 }
 
 impl UnknownKeys {
+    /// Whether any key waits.
+    #[must_use]
+    pub const fn is_on(self) -> bool {
+        self.wait_milliseconds > 0 && self.requests > 0
+    }
+
     /// Refuses what is out of range.
     pub fn check(self) -> Result<(), ConfigError> {
         in_range("unknown_keys.wait_milliseconds", self.wait_milliseconds, 0, 10_000)?;
@@ -65,6 +71,12 @@ impl Held {
     #[must_use]
     pub fn may_wait_for_key(&self, sync: &Sync) -> bool {
         self.awaited == Awaited::Table && !sync.is_settled(self.ticket)
+    }
+
+    /// Whether it waited for its key.
+    #[must_use]
+    pub const fn waited_for_key(&self) -> bool {
+        matches!(self.awaited, Awaited::Key { .. })
     }
 
     fn is_ready(&self, now: u64, sync: &Sync) -> bool {
@@ -112,7 +124,7 @@ impl Waiting {
         now: u64,
     ) -> bool {
         let (room, source) = (places(bounds.requests), network(source));
-        if bounds.wait_milliseconds == 0 || room == 0 {
+        if !bounds.is_on() {
             return false;
         }
         let Some(ticket) = sync.expect(now) else { return false };

@@ -29,8 +29,8 @@ pub struct Attempts<'w> {
     pub guessing: &'w mut Guessing,
     /// Milliseconds since 1970 UTC, a second late at most.
     pub now: u64,
-    /// Has the request wait for its key, which is of this digest and comes from this address; `false`: it does not.
-    pub wait: &'w mut dyn FnMut(Digest, Option<Ipv6Addr>) -> bool,
+    /// Has the request wait for its key, which is of this digest and comes from this address; `false`: it does not. `None`: none waits.
+    pub wait: Option<&'w mut dyn FnMut(Digest, Option<Ipv6Addr>) -> bool>,
 }
 
 impl<'w> Worker<'w> {
@@ -65,7 +65,7 @@ impl<'w> Worker<'w> {
         let Some(Attempts { guessing, now, wait }) = &mut self.attempts else { return Some(reason) };
         let unknown = match credential {
             Credential::Presented { secret, .. } if reason == Reason::Unknown && is_well_formed(secret) => {
-                Some(&**secret)
+                wait.as_mut().map(|wait| (&**secret, wait))
             }
             _ => None,
         };
@@ -73,7 +73,7 @@ impl<'w> Worker<'w> {
             return Some(reason);
         }
         let source = source(host);
-        if let Some(secret) = unknown
+        if let Some((secret, wait)) = unknown
             && !guessing.is_over(source, *now)
             && wait(Digest::of(secret), source)
         {
@@ -116,6 +116,17 @@ mod tests {
         assert_eq!(none, Some(Reason::NotReady));
     }
 
+    #[test]
+    fn a_rule_that_speaks_of_an_old_table_needs_an_age_for_it() {
+        let parse = |more: &str| {
+            let rule = r#""rules": [{}, {"paths": ["/a"], "when_stale": "serve"}]"#;
+            Settings::parse(format!(r#"{{"control_plane": {{"cluster": "keyplane"}}, {rule} {more}}}"#).as_bytes())
+        };
+        let error = parse("").unwrap_err().to_string();
+        assert!(error.contains("`rules[1].when_stale`") && error.contains("staleness.max_seconds"), "{error}");
+        assert!(parse(r#", "staleness": {"max_seconds": 60}"#).is_ok());
+    }
+
     /// A worker that allows one failure, and what it was asked to have wait.
     struct Door {
         guessing: Guessing,
@@ -134,7 +145,7 @@ mod tests {
                 waited.push((digest, source));
                 has_room
             };
-            let attempts = Attempts { guessing: &mut self.guessing, now: NOW, wait: &mut wait };
+            let attempts = Attempts { guessing: &mut self.guessing, now: NOW, wait: Some(&mut wait) };
             let mut worker = Worker { attempts: Some(attempts), ..Worker::with_table(None) };
             worker.refuse(reason, &Credential::Presented { secret: secret.into(), place: Place::Header(0) }, host)
         }

@@ -12,7 +12,8 @@ use keyplane_tests::host::{
 
 use super::control_plane::{ControlPlane, Poll, TOKEN, secret};
 
-pub const CONFIG: &str = r#"{"control_plane": {"cluster": "keyplane"}}"#;
+/// An unknown key is refused at once here; how it waits is told in `unknown_keys`.
+pub const CONFIG: &str = r#"{"control_plane": {"cluster": "keyplane"}, "unknown_keys": {"wait_milliseconds": 0}, "guessing": {"failures": 0}}"#;
 
 /// Longest that a test waits for the filter to do something of itself, in its own time.
 const PATIENCE: Duration = Duration::from_mins(1);

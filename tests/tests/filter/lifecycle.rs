@@ -10,7 +10,8 @@ use super::{
 };
 
 /// The same control plane, but nobody waits.
-const IMPATIENT: &str = r#"{"control_plane": {"cluster": "keyplane"}, "hold": {"milliseconds": 0}}"#;
+const IMPATIENT: &str =
+    r#"{"control_plane": {"cluster": "keyplane"}, "hold": {"milliseconds": 0}, "unknown_keys": {"requests": 0}}"#;
 
 fn plane() -> ControlPlane {
     let mut plane = ControlPlane::new(1);

@@ -10,6 +10,7 @@ use super::{
 
 const RULES: &str = r#"{
     "control_plane": {"cluster": "keyplane"},
+    "unknown_keys": {"requests": 0},
     "identity": {"filter_state": ["rule", "reason"]},
     "rules": [
         {"name": "health", "paths": ["/healthz"], "methods": ["GET"], "access": "public"},

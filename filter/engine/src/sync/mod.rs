@@ -324,6 +324,11 @@ impl Sync {
         self.phase = Phase::Idle { due_at: now };
     }
 
+    /// The host has dropped the probe in flight: another may start.
+    pub fn probe_cancelled(&mut self) {
+        self.probe.in_flight = None;
+    }
+
     /// Applies a verified page to the table it follows on, or begins a new table.
     fn take(&mut self, page: &Page<'_>) -> Result<(), SyncFault> {
         let header = &page.header;
