@@ -347,6 +347,20 @@ impl Vm {
         self.call::<P, ()>(context, export, params).map(|_| ())
     }
 
+    /// The same for an export that returns a number. An answer or a continuation that it asks for on a context that is none is the test's
+    /// doing, and no misuse.
+    pub fn ask_raw<P: WasmParams>(
+        &mut self,
+        context: ContextId,
+        export: &'static str,
+        params: P,
+    ) -> Result<u32, HostError> {
+        let misused = self.misuse().len();
+        let result = self.call::<P, u32>(context, export, params)?;
+        self.store.data_mut().misuse.truncate(misused);
+        result.ok_or_else(|| HostError::Unknown(format!("export {export}")))
+    }
+
     /// Arms a fault.
     pub fn inject(&mut self, fault: Fault) {
         self.store.data_mut().faults.arm(fault);

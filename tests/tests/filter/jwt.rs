@@ -39,7 +39,7 @@ fn entry(name: &str, value: &[u8]) -> Vec<u8> {
 }
 
 /// The metadata with a payload of these claims.
-fn metadata(claims: &[(&str, &str)]) -> Vec<u8> {
+pub fn metadata(claims: &[(&str, &str)]) -> Vec<u8> {
     let claims: Vec<u8> = claims.iter().flat_map(|(name, text)| entry(name, &field(3, text.as_bytes()))).collect();
     entry("envoy.filters.http.jwt_authn", &entry("payload", &field(5, &claims)))
 }

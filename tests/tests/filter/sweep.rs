@@ -1,17 +1,52 @@
-//! Each hostcall fails, in turn, with each status, at each point of start, sync and request: nobody unknown gets in, nothing
-//! traps, and the next good request is right.
+//! Each hostcall fails, in turn, with each status, at each point of start, sync and request: nobody gets in who would not, nothing
+//! traps, and the next good request is right. Under the usual configuration, and under one that uses every feature.
+//!
+//! * [`requests`]: one request of each kind, on a worker that is in order
+//! * [`lives`]: from the start of a VM to requests, updates and the end of a configuration
+//! * [`order`]: callbacks in an order that no right proxy has
 
-use std::time::Duration;
+mod lives;
+mod order;
+mod requests;
 
-use keyplane_tests::host::{Fault, Status, Verdict};
+use std::collections::BTreeMap;
+
+use keyplane_tests::host::{ContextId, Fault, Host, Plugin, Status, Stream, Verdict, Vm};
 
 use super::{
-    bench::{Bench, host},
-    control_plane::{ACCOUNT, ControlPlane, PROJECT, key_id, secret},
+    bench::Bench,
+    control_plane::{ControlPlane, secret},
+    jwt::metadata,
 };
+
+/// Every feature in one configuration.
+const EVERYTHING: &str = r#"{
+    "control_plane": {"cluster": "keyplane"},
+    "credentials": [{"header": "X-API-Key"}, {"bearer": "Authorization"}, {"query": "api_key"}, {"cookie": "key"}],
+    "accept": "either",
+    "jwt": {"providers": [{"issuer": "https://a", "account": "org"}]},
+    "rules": [
+        {"name": "open", "paths": ["/open/**"], "access": "public"},
+        {"name": "admin", "paths": ["/admin/**"], "scopes": {"all": ["admin"]}},
+        {"name": "test", "paths": ["/test/**"], "environment": "test"},
+        {"name": "keys", "paths": ["/keys/**"], "accept": "key", "when_stale": "serve"},
+        {"name": "hook", "paths": ["/hook"], "methods": ["POST"], "forward_credential": true}
+    ],
+    "identity": {
+        "preset": "kong", "headers": {"scopes": "x-scopes"}, "metadata": {"plan": "x-plan"},
+        "filter_state": ["key_id", "reason", "rule", "account", "metadata.plan"]
+    },
+    "answers": {"401": {"body": {"message": "Unauthorized"}}},
+    "staleness": {"max_seconds": 3600},
+    "guessing": {"failures": 3, "seconds": 60}
+}"#;
+const DEBUG_TOKEN: &str = "kp_debug_testtest";
+/// Where every request comes from.
+const ADDRESS: &str = "192.0.2.7:1";
 
 fn plane() -> ControlPlane {
     let mut plane = ControlPlane::new(1);
+    plane.metadata = b"\x04plan\x03\0pro".to_vec();
     plane.policy(1, "jobs:read");
     plane.issue_with(1, |key| key.policy = 1);
     plane.revoke(2);
@@ -24,156 +59,86 @@ fn plane() -> ControlPlane {
     plane
 }
 
-/// Where every request comes from.
-const ADDRESS: &str = "192.0.2.7:1";
-/// Keys that may be let through.
-const GOOD: [u64; 2] = [1, 5];
-
-/// What the upstream must learn from a request with a good key.
-fn identity(number: u64) -> Vec<(&'static str, String)> {
-    vec![
-        ("x-keyplane-key-id", key_id(number).to_string()),
-        ("x-keyplane-account", ACCOUNT.to_string()),
-        ("x-keyplane-project", PROJECT.to_string()),
-        ("x-keyplane-environment", "live".to_owned()),
-        ("x-keyplane-scopes", "jobs:read".to_owned()),
-    ]
+/// A host that tells the debug token, too.
+fn with_debug_token(host: Host) -> Host {
+    host.set_env("KEYPLANE_DEBUG_TOKEN", DEBUG_TOKEN);
+    host
 }
 
-/// What a hostcall may answer: each status of the ABI, and a number that has no meaning.
+/// A root with this configuration; `None` if it did not come about.
+fn root(vm: &mut Vm, config: &str) -> Option<ContextId> {
+    let root = vm.create_root(Plugin::new(config).property(&["plugin_name"], "keyplane")).ok()?;
+    vm.configure(root).unwrap().then_some(root)
+}
+
+/// What a hostcall may answer: each status of the ABI, and two numbers that have no meaning.
 fn statuses() -> impl Iterator<Item = u32> {
     Status::FAILURES.into_iter().map(|s| s as u32).chain([77, u32::MAX])
 }
 
-/// The hostcalls that `run` makes, as (name, how often).
-fn calls(bench: &mut Bench, run: impl FnOnce(&mut Bench)) -> Vec<(&'static str, usize)> {
-    bench.vm.reset_hostcalls();
-    run(bench);
-    bench.vm.hostcalls().into_iter().collect()
+/// A request of a sweep.
+struct Sent {
+    name: &'static str,
+    method: &'static str,
+    path: String,
+    headers: Vec<(&'static str, String)>,
+    /// What `jwt_authn` has verified.
+    claims: &'static [(&'static str, &'static str)],
+    /// Whether it passes when nothing fails.
+    passes: bool,
 }
 
-/// Each fault of each of these calls.
-fn faults(calls: Vec<(&'static str, usize)>) -> Vec<Fault> {
-    let points = calls.into_iter().flat_map(|(call, count)| (0..count).map(move |nth| (call, nth)));
-    points.flat_map(|(call, nth)| statuses().map(move |status| Fault::nth(call, nth, status))).collect()
-}
+impl Sent {
+    fn get(name: &'static str, path: &str, passes: bool) -> Self {
+        Self { name, method: "GET", path: path.to_owned(), headers: Vec::new(), claims: &[], passes }
+    }
 
-#[test]
-fn a_failing_hostcall_in_a_request_lets_no_unknown_caller_in() {
-    // All come from one address, and most are refused.
-    let config = r#"{"control_plane": {"cluster": "keyplane"}, "guessing": {"failures": 0},
-        "identity": {"filter_state": ["key_id", "reason"]}}"#;
-    let mut bench = Bench::with_config(config);
-    bench.catch_up(&plane());
-    let mut cases = 0;
-    let forged = |number: u64| {
-        [
-            ("x-keyplane-key-id", "forged".to_owned()),
-            ("connection", "upgrade, x-keyplane-key-id".to_owned()),
-            ("x-api-key", secret(number)),
-        ]
-    };
-    for number in 1..=6 {
-        let made = calls(&mut bench, |bench| {
-            let stream = bench.send_from(Some(ADDRESS), &forged(number));
-            bench.vm.delete_stream(stream).unwrap();
-        });
-        for fault in faults(made) {
-            bench.vm.inject(fault.clone());
-            let stream = bench.send_from(Some(ADDRESS), &forged(number));
-            let verdict = bench.verdict(stream);
-            if verdict == Verdict::Allowed {
-                assert!(GOOD.contains(&number), "{fault:?} let refused key {number} in");
-                let seen = &bench.state(stream).request_headers;
-                for (name, value) in identity(number) {
-                    assert_eq!(seen.get_all(name), [value.as_bytes()], "{fault:?}: {name}");
-                }
-                assert!(seen.get("x-api-key").is_none(), "{fault:?} let the credential through");
-                assert_eq!(seen.get_all("connection"), [b"upgrade"], "{fault:?}");
-                let state = &bench.state(stream).filter_state;
-                let key = state.get(&b"keyplane.key_id"[..]).map(Vec::as_slice);
-                assert_eq!(key, Some(key_id(number).to_string().as_bytes()), "{fault:?}");
-            } else {
-                // Only an answer that could not be given may leave a request waiting; it does not pass.
-                let unanswered = verdict == Verdict::Held && fault.call == "proxy_send_local_response";
-                // A key that is unknown waits for the control plane's word, and is refused without it.
-                let verdict = if verdict == Verdict::Held && !unanswered {
-                    bench.vm.clear_faults();
-                    bench.pass(Duration::from_millis(1_200));
-                    bench.verdict(stream)
-                } else {
-                    verdict
-                };
-                assert!(unanswered || matches!(verdict, Verdict::Refused(_)), "{fault:?}: {verdict:?}");
-            }
-            bench.vm.delete_stream(stream).unwrap();
-            bench.vm.clear_faults();
-            assert!(bench.allows(1) && !bench.allows(2), "after {fault:?}");
-            cases += 1;
-        }
+    fn with(mut self, header: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((header, value.into()));
+        self
     }
-    println!("{cases} cases");
-    assert!(cases > 200);
-}
 
-/// From the start to the first request of a worker whose hostcalls may fail; `None` if it did not start.
-fn life(fault: Option<&Fault>, plane: &ControlPlane) -> Option<Bench> {
-    let host = host();
-    let mut vm = host.start_vm().unwrap();
-    if let Some(fault) = fault {
-        vm.inject(fault.clone());
+    fn with_key(self, number: u64) -> Self {
+        self.with("x-api-key", secret(number))
     }
-    let plugin = keyplane_tests::host::Plugin::new(super::bench::CONFIG);
-    let root = vm.create_root(plugin).ok()?;
-    if !vm.configure(root).unwrap() {
-        return None;
-    }
-    let mut bench = Bench::of(host, vm, root);
-    let held = bench.send_key(3);
-    for _ in 0..40 {
-        bench.pass(Duration::from_millis(100));
-        if let Some(poll) = bench.waiting("/sync/v1/changes") {
-            bench.answer(&poll, plane.answer(&poll));
-        }
-    }
-    assert_ne!(bench.verdict(held), Verdict::Allowed, "{fault:?}");
-    bench.vm.delete_stream(held).unwrap();
-    Some(bench)
-}
 
-#[test]
-fn a_failing_hostcall_in_start_and_sync_opens_nothing_and_is_recovered_from() {
-    let plane = plane();
-    let healthy = life(None, &plane).unwrap();
-    let made = healthy.vm.hostcalls().into_iter().map(|(call, count)| (call, count.min(6))).collect();
-    drop(healthy);
-    let faults = faults(made);
-    println!("{} cases", faults.len());
-    assert!(faults.len() > 500);
-    for fault in faults {
-        let Some(mut bench) = life(Some(&fault), &plane) else { continue };
-        bench.vm.clear_faults();
-        bench.catch_up(&plane);
-        assert!(bench.allows(1), "not recovered from {fault:?}");
-        assert!(!bench.allows(2) && !bench.allows(3), "after {fault:?}");
+    /// Names that only the filter may set, in some spellings.
+    fn forged(self) -> Self {
+        let forged =
+            self.with("x-keyplane-key-id", "forged").with("x_consumer_id", "forged").with("x-scopes", "forged");
+        forged.with("connection", "upgrade, x-consumer-id")
+    }
+
+    fn send(&self, vm: &mut Vm, root: ContextId) -> ContextId {
+        let usual = [(":method", self.method), (":path", &self.path), (":authority", "api.example.com")];
+        let headers = usual.into_iter().chain(self.headers.iter().map(|(name, value)| (*name, value.as_str())));
+        let stream = vm.stream(root, &headers.collect::<Vec<_>>()).unwrap();
+        vm.set_stream_property(stream, &["source", "address"], ADDRESS).unwrap();
+        let claims = if self.claims.is_empty() { Vec::new() } else { metadata(self.claims) };
+        vm.set_stream_property(stream, &["metadata"], claims).unwrap();
+        vm.request_headers(stream, true).unwrap();
+        stream
     }
 }
 
-#[test]
-fn callbacks_in_an_unexpected_order_do_not_trap() {
-    let mut bench = Bench::synced(&plane());
-    let root = bench.root;
-    for id in [0, root, 7, 4_000_000_000] {
-        bench.vm.call_raw(id, "proxy_on_http_call_response", (id, 999_u32, 3_u32, 10_u32, 0_u32)).unwrap();
-        bench.vm.call_raw(id, "proxy_on_http_call_response", (id, 999_u32, 0_u32, 0_u32, 0_u32)).unwrap();
-        bench.vm.call_raw(id, "proxy_on_tick", id).unwrap();
+/// What a request has become.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    /// Sorted: the order in which the filter sets them is its own.
+    headers: Vec<(Vec<u8>, Vec<u8>)>,
+    state: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Seen {
+    fn of(stream: &Stream) -> Self {
+        let mut headers = stream.request_headers.entries().to_vec();
+        headers.sort();
+        Self { headers, state: stream.filter_state.clone() }
     }
-    for id in [7, 4_000_000_000] {
-        bench.vm.call_raw(id, "proxy_on_delete", id).unwrap();
-        bench.vm.call_raw(id, "proxy_on_delete", id).unwrap();
-    }
-    let stream = bench.send_key(1);
-    bench.vm.call_raw(stream, "proxy_on_delete", stream).unwrap();
-    bench.vm.delete_stream(stream).unwrap();
-    assert!(bench.allows(1) && !bench.allows(2));
+}
+
+/// A request that did not pass was answered, or could not be answered and waits for ever; both are closed.
+fn assert_closed(verdict: &Verdict, fault: &Fault) {
+    let unanswered = *verdict == Verdict::Held && fault.call == "proxy_send_local_response";
+    assert!(unanswered || matches!(verdict, Verdict::Refused(_)), "{fault:?}: {verdict:?}");
 }
