@@ -14,6 +14,7 @@ mod flows {
     mod debug;
     mod examples;
     mod hostile_requests;
+    mod http2;
     mod identity;
     mod jwt;
     mod last_used;
