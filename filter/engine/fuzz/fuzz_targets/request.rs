@@ -95,7 +95,7 @@ impl<'k> Case<'k> {
     fn handle(&self, block: &[u8], request: &Request, has_room: bool, asked_why: bool) -> Outcome {
         let mut guessing = Guessing::new(self.settings.guessing, 7);
         let mut wait = |_, _| has_room;
-        let attempts = Attempts { guessing: &mut guessing, now: NOW, wait: &mut wait };
+        let attempts = Attempts { guessing: &mut guessing, now: NOW, wait: Some(&mut wait) };
         let mut worker = Worker { table: self.table, age: self.age, attempts: Some(attempts), asked_why };
         handle(block, self.is_whole, self.settings, &mut worker, request)
     }
