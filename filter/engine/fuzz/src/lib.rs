@@ -33,7 +33,12 @@ pub fn rows() -> Vec<Record<'static>> {
         state: KeyState::Active,
         flags: 0,
     };
-    let other = |secret: &str, number| Key { digest: Digest::of(secret.as_bytes()), id: Id([number; 16]), ..good };
+    let other = |secret: &str, number: u8| Key {
+        revision: u64::from(number) + 2,
+        digest: Digest::of(secret.as_bytes()),
+        id: Id([number; 16]),
+        ..good
+    };
     let [revoked, disabled, expired, dangling] = BAD_KEYS;
     vec![
         Record::Account(Account {
@@ -73,7 +78,7 @@ pub fn snapshot() -> Vec<u8> {
     for row in rows() {
         assert_eq!(page.push(&row), Ok(true));
     }
-    page.finish_last(EPOCH, 5, 6, false)
+    page.finish_last(EPOCH, 10, 6, false)
 }
 
 /// Percent-decoded once, by another hand than the engine's; a `%` that begins no escape stands for itself.
