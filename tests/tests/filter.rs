@@ -11,6 +11,7 @@ mod filter {
     mod guessing;
     mod hold;
     mod host;
+    mod hostile;
     mod identity;
     mod jwt;
     mod lifecycle;
