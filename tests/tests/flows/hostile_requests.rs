@@ -3,7 +3,7 @@
 use super::connection::Connection;
 use super::fixture::{Flow, PATH, seen};
 use secrecy::ExposeSecret;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What is sent, and the status and code that must come of it.
 type Case<'a> = (&'a str, &'a [(&'a str, &'a [u8])], u16, &'a str);
@@ -97,4 +97,96 @@ fn scopes_and_environment_reach_the_upstream() {
     assert_eq!(seen(&answer, "x-keyplane-scopes"), ["jobs:read jobs:write"]);
     assert_eq!(seen(&answer, "x-keyplane-environment"), ["test"]);
     assert!(key.secret.expose_secret().starts_with("uk_test_"));
+}
+
+/// Places for a hostile value: header, and what stands before the value; `:path` for the request line.
+const PLACES: [(&str, &str); 11] = [
+    ("x-api-key", ""),
+    ("authorization", "Bearer "),
+    ("cookie", "key="),
+    ("cookie", ""),
+    (":path", "/v1/hello?api_key="),
+    (":path", "/v1/"),
+    (":path", "/v1/hello?"),
+    ("host", ""),
+    ("connection", "upgrade, "),
+    ("origin", ""),
+    ("x-forwarded-for", ""),
+];
+
+/// A request with this value in this place, and with these header lines.
+fn hostile((name, before): (&str, &str), value: &[u8], more: &[(&str, &[u8])], times: usize) -> Vec<u8> {
+    let value = [before.as_bytes(), value].concat();
+    let path = if name == ":path" { &value[..] } else { b"/v1/hello" };
+    let mut bytes = [b"GET ", path, b" HTTP/1.1\r\n"].concat();
+    if name != "host" {
+        bytes.extend_from_slice(b"host: api.example.com\r\n");
+    }
+    let own = (name, &value[..]);
+    let own = std::iter::repeat_n(own, if name == ":path" { 0 } else { times });
+    for (name, value) in own.chain(more.iter().copied()) {
+        bytes.extend_from_slice(&[name.as_bytes(), b": ", value, b"\r\n"].concat());
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes
+}
+
+#[test]
+fn hostile_values_in_every_place_let_nobody_in() {
+    let plugin = json!({
+        "control_plane": { "cluster": "keyplane" },
+        "credentials": [{ "header": "X-API-Key" }, { "bearer": "Authorization" }, { "query": "api_key" }, { "cookie": "key" }],
+        "rules": [
+            { "hosts": ["open.example.com"], "paths": ["/open/**"], "access": "public" },
+            { "paths": ["/admin/**"], "scopes": { "all": ["admin"] } },
+        ],
+    });
+    let mut flow = Flow::with_plugin(&plugin);
+    let key = flow.known_key("good");
+    let good = key.secret.expose_secret().as_bytes();
+    let port = flow.stack.envoy.settings().proxy_port;
+    let of = |part: &[u8], length: usize| part.iter().copied().cycle().take(length).collect::<Vec<u8>>();
+    let values = [
+        Vec::new(),
+        b"a\0b".to_vec(),
+        b"\xff\xfe\xc0\xaf".to_vec(),
+        b"%00%ff%2f..%2f".to_vec(),
+        of(b"a", 40 * 1024),
+        of(b"a", 64 * 1024),
+        of(b"\xff", 40 * 1024),
+        of(b"&api_key=;key=,x-keyplane-account,", 40 * 1024),
+        of(b"%61/", 40 * 1024),
+    ];
+    let mut passed = 0;
+    for place in PLACES {
+        for value in &values {
+            let what = || format!("{place:?} {:?}", &value[..value.len().min(20)]);
+            for times in [1, 2, 50] {
+                // What is too much is answered or cut off by Envoy itself.
+                let times = if value.len() > 1024 { 1 } else { times };
+                let answer = Connection::open(port).raw(&hostile(place, value, &[], times));
+                assert!(answer.is_none_or(|answer| answer.status >= 300), "{} passes", what());
+                let forged: [(&str, &[u8]); 2] = [("x-api-key", good), ("x-keyplane-account", b"forged")];
+                if let Some(answer) = Connection::open(port).raw(&hostile(place, value, &forged, times))
+                    && answer.status == 200
+                {
+                    let body: Value = serde_json::from_slice(&answer.body).unwrap();
+                    assert_eq!(body["headers"]["x-keyplane-key-id"], json!([key.id]), "{}", what());
+                    assert_ne!(body["headers"]["x-keyplane-account"], json!(["forged"]), "{}", what());
+                    assert_eq!(body["headers"].get("x-api-key"), None, "{}", what());
+                    passed += 1;
+                    assert_ne!(place.0, "x-api-key", "{} beside the key passes", what());
+                }
+            }
+            assert_eq!(flow.get(&key).status, 200, "after {}", what());
+        }
+        // The key itself, twice, in one place.
+        if matches!(place, ("x-api-key" | "authorization", _) | ("cookie", "key=")) {
+            let answer = Connection::open(port).raw(&hostile(place, good, &[], 2)).unwrap();
+            assert!(matches!(answer.status, 400 | 401), "{place:?} twice: {}", answer.status);
+        }
+    }
+    println!("{passed} passed with the key beside them");
+    assert!(passed > 20);
+    assert!(!flow.stack.envoy.process().logged().contains("in-VM backtrace"), "the filter crashed");
 }
