@@ -9,8 +9,8 @@ use std::sync::OnceLock;
 const ISSUER: &[u8] = b"https://a";
 /// One issuer under two names, and claims of every kind. What Envoy itself wrote (the seed) has them all.
 const CONFIGURATION: &str = r#"{"providers": [
-    {"issuer": "https://a", "account": ["nested", "account"], "scopes": "list", "environment": {"claim": "mode"}},
-    {"issuer": "https://a", "payload": "second", "account": "num", "account_prefix": "a-", "user": null, "environment": "test"}
+    {"issuer": "https://a", "account": ["nested", "account"], "scopes": "list", "environment": "live"},
+    {"issuer": "https://a", "payload": "second", "account": "num", "account_prefix": "a-", "user": null, "environment": {"claim": "mode"}}
 ]}"#;
 
 static JWT: OnceLock<Jwt> = OnceLock::new();
