@@ -201,11 +201,13 @@ pub enum Reason {
     Preflight = 20,
     /// Allowed by a JWT that Envoy has verified.
     Jwt = 21,
+    /// Answered by the filter itself: the question whether it is healthy.
+    Health = 22,
 }
 
 impl Reason {
     /// Every reason, in the order of the numbers.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Allowed,
         Self::Missing,
         Self::Multiple,
@@ -228,6 +230,7 @@ impl Reason {
         Self::Public,
         Self::Preflight,
         Self::Jwt,
+        Self::Health,
     ];
 
     /// The name in metrics, usage and logs.
@@ -256,6 +259,7 @@ impl Reason {
             Self::Public => "public",
             Self::Preflight => "preflight",
             Self::Jwt => "jwt",
+            Self::Health => "health",
         }
     }
 
@@ -268,14 +272,14 @@ impl Reason {
     /// Whether the request passes: with a key, with a JWT, or because none is needed.
     #[must_use]
     pub const fn is_allowed(self) -> bool {
-        self.refusal().is_none()
+        matches!(self, Self::Allowed | Self::Public | Self::Preflight | Self::Jwt)
     }
 
-    /// What the caller is told; `None` when the request is allowed.
+    /// What the caller is told; `None` when the request is allowed, or answered with what it asked for.
     #[must_use]
     pub const fn refusal(self) -> Option<Refusal> {
         match self {
-            Self::Allowed | Self::Public | Self::Preflight | Self::Jwt => None,
+            Self::Allowed | Self::Public | Self::Preflight | Self::Jwt | Self::Health => None,
             Self::Missing => Some(Refusal::CredentialMissing),
             Self::Multiple => Some(Refusal::MultipleCredentials),
             Self::Malformed | Self::Unknown | Self::Revoked | Self::Disabled | Self::Expired | Self::Unsupported => {
@@ -304,7 +308,7 @@ mod tests {
         for reason in Reason::ALL {
             assert_eq!(Reason::from_number(reason as u8), Some(reason));
         }
-        assert_eq!(Reason::from_number(22), None);
+        assert_eq!(Reason::from_number(23), None);
     }
 
     #[test]

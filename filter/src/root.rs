@@ -76,7 +76,7 @@ impl Root {
     /// Decides a request whose headers have just arrived. `is_whole`: nothing follows them.
     pub fn request_headers(&mut self, context: u32, is_whole: bool, feed: &mut Feed) -> Action {
         let outcome = self.handle(is_whole, false, Some(context), feed);
-        if outcome.waits || (outcome.reason == Reason::NotReady && self.hold(context, feed)) {
+        if outcome.waits || (outcome.reason == Reason::NotReady && outcome.rule.is_some() && self.hold(context, feed)) {
             if outcome.why.is_some() {
                 self.whys.wait(context);
             }

@@ -13,6 +13,7 @@ mod flows {
     mod credentials;
     mod debug;
     mod examples;
+    mod health;
     mod hostile_requests;
     mod http2;
     mod identity;

@@ -7,6 +7,7 @@ use crate::answers::OwnAnswers;
 use crate::challenge::Realm;
 use crate::credential::source::SourceConfigs;
 use crate::guessing::Limit;
+use crate::health::Health;
 use crate::identity::IdentityConfig;
 use crate::jwt::JwtConfig;
 use crate::preflight::Preflights;
@@ -65,6 +66,9 @@ pub struct Config {
     /// How many invalid credentials a source may send.
     #[serde(default)]
     pub guessing: Limit,
+    /// A path that the filter answers itself. Without it there is none.
+    #[serde(default, deserialize_with = "present")]
+    pub health: Option<Health>,
 }
 
 /// How to reach the control plane's sync listener.
@@ -168,6 +172,7 @@ impl Config {
         self.staleness.map_or(Ok(()), |staleness| staleness.check(*wait_seconds))?;
         self.unknown_keys.check()?;
         self.guessing.check()?;
+        self.health.as_ref().map_or(Ok(()), Health::check)?;
         self.answers.check()
     }
 }

@@ -10,6 +10,7 @@
 //! * [`config`]: the plugin configuration, parsed and checked whole at configure time
 //! * [`credential`]: finding exactly one credential in the request headers
 //! * [`guessing`]: invalid credentials by source, and when they are too many
+//! * [`health`]: a path that says whether a key could be decided
 //! * [`headers`]: reading the host's header block
 //! * [`identity`]: who the caller is, passed on in headers and filter state
 //! * [`jwt`]: tokens that Envoy has verified
@@ -40,6 +41,7 @@ pub mod debug;
 pub mod decision;
 pub mod guessing;
 pub mod headers;
+pub mod health;
 pub mod host;
 pub mod identity;
 pub mod jwt;

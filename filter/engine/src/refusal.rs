@@ -128,7 +128,7 @@ mod tests {
             assert_eq!(refusal as usize, number);
         }
         for reason in Reason::ALL {
-            assert_eq!(usual().of(reason).is_none(), reason.is_allowed());
+            assert_eq!(usual().of(reason).is_none(), reason.refusal().is_none());
         }
     }
 

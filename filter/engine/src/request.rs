@@ -91,6 +91,11 @@ impl<'h> Request<'h> {
         if headers.is_at_end() { Ok(request) } else { Err(HostFault) }
     }
 
+    /// Whether it asks the filter itself how it is.
+    fn asks_health(&self, settings: &Settings) -> bool {
+        settings.health.as_ref().is_some_and(|health| health.is_asked(self.method, self.path))
+    }
+
     /// The rule that it is for.
     fn rule<'s>(&self, settings: &'s Settings) -> Result<&'s Rule, NotAccepted> {
         settings.rules.find(self.method, self.authority, self.path)
@@ -125,7 +130,8 @@ impl<'h> Request<'h> {
 /// `is_whole`: nothing follows the headers.
 pub fn handle(block: &[u8], is_whole: bool, settings: &Settings, worker: &mut Worker<'_>, host: &impl Host) -> Outcome {
     let request = Request::read(block, settings, host);
-    let rule = request.as_ref().ok().map(|request| request.rule(settings));
+    let asks_health = request.as_ref().is_ok_and(|request| request.asks_health(settings));
+    let rule = request.as_ref().ok().filter(|_| !asks_health).map(|request| request.rule(settings));
     // The claims of a token lie in here while the request is decided.
     let mut metadata = Vec::new();
     let mut verified = Ok(Verified::Nothing);
@@ -149,8 +155,9 @@ pub fn handle(block: &[u8], is_whole: bool, settings: &Settings, worker: &mut Wo
                 }
             }
         }
+        (Ok(_), None) => Verdict::refuse(worker.usable_table(settings, None).err().unwrap_or(Reason::Health)),
         (_, Some(Err(NotAccepted))) => Verdict::refuse(Reason::Path),
-        (_, None) | (Err(HostFault), _) => Verdict::refuse(Reason::Fault),
+        (Err(HostFault), _) => Verdict::refuse(Reason::Fault),
     };
     let rule = rule.and_then(Result::ok);
     let place = rule.map(|rule| rule.place);

@@ -5,6 +5,7 @@ use crate::config::{Config, ConfigError, ControlPlane, Hold};
 use crate::credential::Sources;
 use crate::debug::DebugToken;
 use crate::guessing::Limit;
+use crate::health::{Health, healthy};
 use crate::identity::Identity;
 use crate::jwt::{self, Jwt};
 use crate::preflight::Preflights;
@@ -47,6 +48,10 @@ pub struct Settings {
     pub unknown_keys: UnknownKeys,
     /// How many invalid credentials a source may send.
     pub guessing: Limit,
+    /// The path that says whether a key could be decided, if there is one.
+    pub health: Option<Health>,
+    /// What it says while all is well.
+    pub healthy: Answer,
     /// Who may ask why a request was decided as it was. A secret, so the configuration does not tell it.
     pub debug: Option<DebugToken>,
 }
@@ -75,6 +80,7 @@ impl Settings {
             staleness,
             unknown_keys,
             guessing,
+            health,
         } = config;
         let identity = identity.compile()?;
         let credentials = Sources::compile(&credentials, &identity)?;
@@ -104,6 +110,8 @@ impl Settings {
             staleness,
             unknown_keys,
             guessing,
+            health,
+            healthy: healthy(),
             debug: None,
         })
     }
@@ -116,6 +124,7 @@ impl Settings {
             (Reason::Scope, Some(rule)) => {
                 Some(Cow::Owned(self.answers.scope_missing(&self.rules.at(rule).scopes, &self.challenges)))
             }
+            (Reason::Health, _) => Some(Cow::Borrowed(&self.healthy)),
             (reason, _) => self.answers.of(reason).map(Cow::Borrowed),
         }
     }
