@@ -17,7 +17,12 @@ use xtask::stack::{Client, Envoy};
 
 /// A configuration that can be told from others by its answer to a caller without a key.
 fn answering(text: &str) -> Value {
-    json!({ "control_plane": { "cluster": "keyplane" }, "answers": { "401": { "body": text } } })
+    json!({
+        "control_plane": { "cluster": "keyplane" },
+        "answers": { "401": { "body": text } },
+        // The load has one address and sends invalid keys for as long as it runs.
+        "guessing": { "failures": 0 },
+    })
 }
 
 /// A key that all workers behind this port accept.
