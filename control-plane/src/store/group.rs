@@ -248,7 +248,8 @@ impl Writer {
         match &result {
             Ok(()) => {
                 self.counts.operations.fetch_add(answers.len() as u64, Ordering::Relaxed);
-                self.counts.commits.fetch_add(1, Ordering::Relaxed);
+                // Of a group that all have left, nothing was written.
+                self.counts.commits.fetch_add(u64::from(!answers.is_empty()), Ordering::Relaxed);
                 self.checkpointer.committed();
                 self.head.send_if_modified(|head| {
                     let moved = *head != numbers.revision;
