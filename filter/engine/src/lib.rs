@@ -25,6 +25,7 @@
 //! * [`sync`]: the state machine that keeps the table up to date
 //! * [`usage`]: counting uses and sending them in batches
 //! * [`waiting`]: requests that wait for a table or for their key
+//! * [`percent`]: reading what is percent-encoded
 //! * [`preflight`]: telling a CORS preflight from any other request
 //! * [`rules`]: what a request to a host, with a path and a method, needs
 //! * [`worker`]: what a worker brings to a request: table, age, attempts
@@ -45,6 +46,7 @@ pub mod health;
 pub mod host;
 pub mod identity;
 pub mod jwt;
+pub mod percent;
 pub mod preflight;
 pub mod refusal;
 pub mod request;

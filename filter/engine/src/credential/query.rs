@@ -5,6 +5,7 @@
 //! spaces, and keys that were imported may have a plus.
 
 use super::MAX_CREDENTIAL_LEN;
+use crate::percent::Decoded;
 use std::borrow::Cow;
 
 /// The parameters of a path, each as it stands there, the first one first. None without a `?`; an empty one for each `&` too many.
@@ -18,7 +19,7 @@ pub fn parameters(path: &[u8]) -> impl Iterator<Item = &[u8]> {
 pub fn is_named(parameter: &[u8], name: &[u8]) -> bool {
     let (encoded, _) = split_once(parameter, b'=').unwrap_or((parameter, &[]));
     // No escape makes a name longer than it is encoded.
-    encoded.len() >= name.len() && decode(encoded).eq(name.iter().copied())
+    encoded.len() >= name.len() && Decoded::new(encoded).eq(name.iter().copied())
 }
 
 /// The value of a parameter, decoded; empty without a `=`. `None` when it is longer than any credential.
@@ -28,7 +29,7 @@ pub fn value(parameter: &[u8]) -> Option<Cow<'_, [u8]>> {
     if !encoded.contains(&b'%') {
         return (encoded.len() <= MAX_CREDENTIAL_LEN).then_some(Cow::Borrowed(encoded));
     }
-    let value: Vec<u8> = decode(encoded).take(MAX_CREDENTIAL_LEN + 1).collect();
+    let value: Vec<u8> = Decoded::new(encoded).take(MAX_CREDENTIAL_LEN + 1).collect();
     (value.len() <= MAX_CREDENTIAL_LEN).then_some(Cow::Owned(value))
 }
 
@@ -54,31 +55,6 @@ pub fn without(path: &[u8], is_taken: impl Fn(&[u8]) -> bool) -> Vec<u8> {
 fn split_once(bytes: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
     let mut parts = bytes.splitn(2, |byte| *byte == at);
     parts.next().zip(parts.next())
-}
-
-fn decode(encoded: &[u8]) -> impl Iterator<Item = u8> {
-    let mut rest = encoded;
-    std::iter::from_fn(move || {
-        let (byte, after) = rest.split_first()?;
-        rest = after;
-        if *byte == b'%'
-            && let Some(([high, low], after)) = rest.split_first_chunk::<2>()
-            && let Some((high, low)) = hex(*high).zip(hex(*low))
-        {
-            rest = after;
-            return Some(high << 4 | low);
-        }
-        Some(*byte)
-    })
-}
-
-const fn hex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

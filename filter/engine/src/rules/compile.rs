@@ -2,11 +2,12 @@
 
 use super::config::RuleConfig;
 use super::hosts::{HostPattern, Hosts};
-use super::path::{Decoded, MAX_SEGMENTS, Paths, split};
+use super::path::{MAX_SEGMENTS, Paths, split};
 use super::scopes::NeededScopes;
 use super::tree::{End, Entry, MAX_NODES, MAX_STEPS, Step, Tree, TreeError};
 use super::{Accept, Access, DEFAULT, Rule, Rules};
 use crate::config::ConfigError;
+use crate::percent::Decoded;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 

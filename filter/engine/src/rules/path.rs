@@ -4,6 +4,7 @@
 //! in different ways is refused instead of guessed at: whoever has nothing to hide can write it plainly. What is left is compared by
 //! percent-decoded segments (RFC 3986, 2.1 and 3.3), so `/%61dmin` is `/admin` here as it is there.
 
+use crate::percent::Decoded;
 use serde::Deserialize;
 use std::cmp::Ordering;
 
@@ -153,43 +154,6 @@ pub fn split(path: &[u8]) -> (&[u8], Option<&[u8]>) {
     match path.iter().position(|byte| *byte == b'/').and_then(|at| path.split_at_checked(at)) {
         Some((segment, rest)) => (segment, rest.split_first().map(|(_, rest)| rest)),
         None => (path, None),
-    }
-}
-
-/// The bytes of a segment, percent-decoded as they are asked for. What is no escape stays as it is.
-#[derive(Clone)]
-pub struct Decoded<'a>(&'a [u8]);
-
-impl<'a> Decoded<'a> {
-    /// Of this segment.
-    #[must_use]
-    pub const fn new(segment: &'a [u8]) -> Self {
-        Self(segment)
-    }
-}
-
-impl Iterator for Decoded<'_> {
-    type Item = u8;
-
-    fn next(&mut self) -> Option<u8> {
-        if let [b'%', high, low, rest @ ..] = self.0
-            && let (Some(high), Some(low)) = (hex(*high), hex(*low))
-        {
-            self.0 = rest;
-            return Some(high << 4 | low);
-        }
-        let (byte, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*byte)
-    }
-}
-
-const fn hex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
     }
 }
 

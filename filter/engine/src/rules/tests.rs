@@ -1,7 +1,8 @@
 //! Rules as a whole: that the tree finds what trying one rule after the other finds, and what is refused at configure time.
 
-use super::path::{Decoded, Treatment};
+use super::path::Treatment;
 use super::*;
+use crate::percent::Decoded;
 use proptest::prelude::*;
 
 fn parse(rules: &str) -> Vec<RuleConfig> {
