@@ -11,6 +11,7 @@
 //! * [`numbers`]: maps by context number
 //! * [`feed`]: the synced table of one VM and one control plane, with its polls and the usage that goes back
 //! * [`root`]: one plugin configuration: its settings, the requests it holds
+//! * [`requests`]: which plugin configuration a request belongs to
 //! * [`request`]: one request from headers to verdict
 //! * [`whys`]: what is to be told to callers with the debug token
 //! * [`metrics`]: what operators see in Envoy's stats
@@ -24,6 +25,7 @@ mod metrics;
 mod numbering;
 mod numbers;
 mod request;
+mod requests;
 mod root;
 mod vm;
 mod wasi;

@@ -34,6 +34,14 @@ pub struct Root {
     ticked_at: u64,
 }
 
+/// What the host shall do with a request whose headers have come.
+pub struct Decided {
+    /// This.
+    pub action: Action,
+    /// Whether nothing will be asked about it again: it does not wait, and its answer is not to be explained.
+    pub is_over: bool,
+}
+
 /// Reads and checks the configuration that the host holds ready. The error is a sentence for the operator's log.
 pub fn read_settings(size: usize) -> Result<Settings, String> {
     let json = abi::buffer(BufferType::PluginConfiguration, size)
@@ -74,21 +82,22 @@ impl Root {
     }
 
     /// Decides a request whose headers have just arrived. `is_whole`: nothing follows them.
-    pub fn request_headers(&mut self, context: u32, is_whole: bool, feed: &mut Feed) -> Action {
+    pub fn request_headers(&mut self, context: u32, is_whole: bool, feed: &mut Feed) -> Decided {
         let outcome = self.handle(is_whole, false, Some(context), feed);
         if outcome.waits || (outcome.reason == Reason::NotReady && outcome.rule.is_some() && self.hold(context, feed)) {
             if outcome.why.is_some() {
                 self.whys.wait(context);
             }
             self.pause(&outcome, feed);
-            return Action::Pause;
+            return Decided { action: Action::Pause, is_over: false };
         }
         feed.count(&outcome);
         if outcome.reason.is_allowed() {
+            let is_over = outcome.why.is_none();
             self.whys.keep(context, outcome.why);
-            Action::Continue
+            Decided { action: Action::Continue, is_over }
         } else {
-            self.refuse(&outcome)
+            Decided { action: self.refuse(&outcome), is_over: true }
         }
     }
 

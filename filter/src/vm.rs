@@ -9,7 +9,8 @@ use crate::feed::Feed;
 use crate::metrics::Metrics;
 use crate::numbering;
 use crate::numbers::Numbers;
-use crate::root::{Root, read_settings};
+use crate::requests::Requests;
+use crate::root::{Decided, Root, read_settings};
 use crate::whys::debug_token;
 use keyplane_contract::code::Reason;
 use keyplane_filter_engine::config::ControlPlane;
@@ -32,8 +33,7 @@ struct Vm {
     /// By number; a number is free again when no root uses its feed.
     feeds: Vec<Option<Feed>>,
     roots: Numbers<Root>,
-    /// Root context of each request.
-    requests: Numbers<u32>,
+    requests: Requests,
     /// Whether there is a debug token; without one, answers are let go by at once.
     explains: bool,
 }
@@ -100,12 +100,16 @@ impl Vm {
     }
 
     fn request_headers(&mut self, context: u32, is_whole: bool) -> Option<Action> {
-        let root = *self.requests.get(&context)?;
+        let number = self.requests.take(context)?;
         if self.shared.as_ref().is_some_and(|shared| shared.spare) {
-            self.wake(root);
+            self.wake(number);
         }
-        let (root, feed) = self.root(root)?;
-        Some(root.request_headers(context, is_whole, feed))
+        let (root, feed) = self.root(number)?;
+        let Decided { action, is_over } = root.request_headers(context, is_whole, feed);
+        if !is_over {
+            self.requests.keep(context, number);
+        }
+        Some(action)
     }
 
     /// The first request of a VM that no request was expected of: from now on it is like every other.
@@ -137,7 +141,7 @@ impl Vm {
     }
 
     fn context_deleted(&mut self, context: u32) {
-        if let Some(root) = self.requests.remove(&context) {
+        if let Some(root) = self.requests.take(context) {
             if let Some(root) = self.roots.get_mut(&root) {
                 root.request_ended(context);
             }
@@ -161,7 +165,7 @@ impl Vm {
 
 pub fn context_created(context: u32, parent: u32) {
     if parent != 0 {
-        with_vm(|vm| vm.requests.insert(context, parent));
+        with_vm(|vm| vm.requests.begin(context, parent));
     }
 }
 
@@ -197,8 +201,8 @@ pub fn request_headers(context: u32, is_whole: bool) -> Action {
 pub fn response_headers(context: u32) {
     with_vm(|vm| {
         if vm.explains
-            && let Some(root) = vm.requests.get(&context)
-            && let Some(root) = vm.roots.get_mut(root)
+            && let Some(root) = vm.requests.kept(context)
+            && let Some(root) = vm.roots.get_mut(&root)
         {
             root.response_headers(context);
         }
