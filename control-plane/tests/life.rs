@@ -16,8 +16,8 @@ use support::{Answer, ControlPlane, START, text};
 
 /// What proxies know of a key: its state, its end (0 for never) and its scopes.
 async fn synced(plane: &ControlPlane) -> HashMap<Digest, (KeyState, u64, String)> {
-    let request = PollRequest { epoch: None, after: 0, wait: Duration::ZERO, rows: 1000 };
-    let bytes = changes(&plane.app, request).await.unwrap();
+    let request = PollRequest { epoch: None, after: 0, wait: Duration::ZERO, rows: 1000, closed_will_do: false };
+    let bytes = changes(&plane.app, request).await.unwrap().page.bytes.clone();
     let page = Page::decode(&bytes).unwrap();
     let (mut policies, mut keys) = (HashMap::from([(0, String::new())]), HashMap::new());
     for record in page.records() {

@@ -182,10 +182,15 @@ impl PageWriter {
         self.count == 0
     }
 
-    /// Revision of the last record taken, or `after`.
+    /// Revision of the last record taken, or `after`; or what it was said to reach.
     #[must_use]
     pub fn until(&self) -> u64 {
         self.until
+    }
+
+    /// Ends the page at `until`, if its last record is before: nothing in between belongs to it.
+    pub fn reach(&mut self, until: u64) {
+        self.until = self.until.max(until);
     }
 
     /// Finishes a page after which more follow. `head` must be above the last record's revision.

@@ -120,6 +120,11 @@ pub async fn handle(State(app): State<App>, by: Authenticated) -> Result<impl In
             "Commits that this took: operations at the same time share one.",
             writes.commits,
         ),
+        (
+            "keyplane_feed_pages_made_total",
+            "Pages of the feed that were read from the database: polls for the same page share one.",
+            app.pages.made(),
+        ),
     ];
     for (name, help, value) in counters {
         family(&mut text, name, "counter", help);

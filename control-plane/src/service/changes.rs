@@ -1,10 +1,16 @@
 //! A page of the feed for a proxy's worker, at once or as soon as there is something new.
+//!
+//! A page that is full ends at the roundest revision of its upper half, not at its last byte. So where pages end depends
+//! little on what is in them: when a key in the middle changes, and its row moves to the end, the pages after it stay the same, and caches
+//! of all kinds keep what they have.
 
 use super::App;
+use super::pages::{FeedPage, Wanted};
 use crate::error::Error;
-use crate::store::Changes;
+use crate::store::{Changes, FeedRow};
 use keyplane_contract::id::Id;
 use keyplane_contract::sync::{PageWriter, SyncError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -25,12 +31,26 @@ pub struct PollRequest {
     pub wait: Duration,
     /// Rows of a table that are read for one page.
     pub rows: u32,
+    /// Whether it takes a closed page that was made a little ago.
+    pub closed_will_do: bool,
 }
 
-/// The bytes of the next page. A worker of another history, or from the future of this one, gets the first page of a snapshot.
+/// A page, and whether caches in front may give it to others who say that a closed page will do.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The page.
+    pub page: Arc<FeedPage>,
+    /// Whether it depends on nothing but the request's epoch and revision.
+    pub cacheable: bool,
+}
+
+/// The next page. A worker of another history, or from the future of this one, gets the first page of a snapshot.
 ///
 /// Only a worker that is up to date waits. The first page of all is never waited for: it says that nothing is there.
-pub async fn changes(app: &App, request: PollRequest) -> Result<Vec<u8>, Error> {
+///
+/// The first page of a snapshot is never one that was made before: its reader may have been further already, and takes a head below its own
+/// revision for a history that was lost.
+pub async fn changes(app: &App, request: PollRequest) -> Result<Answer, Error> {
     let deadline = Instant::now() + request.wait.min(MAX_WAIT);
     let mut head = app.store.head();
     let mut stopping = app.stopping.clone();
@@ -39,44 +59,65 @@ pub async fn changes(app: &App, request: PollRequest) -> Result<Vec<u8>, Error> 
         // What is committed after this look wakes the wait below.
         let current = *head.borrow_and_update();
         let after = if known && request.after <= current { request.after } else { 0 };
-        let changes = app.store.changes(after, request.rows).await?;
-        let up_to_date = known && request.after == changes.head;
-        let page = page(app.store.epoch(), after, &changes, app.store.is_restored()).map_err(Error::internal)?;
-        if !up_to_date {
-            return Ok(page);
+        let closed_will_do = request.closed_will_do && known && after > 0;
+        let wanted = Wanted { after, rows: request.rows, head: current, closed_will_do };
+        if !known || request.after != current || Instant::now() >= deadline || *stopping.borrow() {
+            let page = app.pages.get(wanted, || read(app, after, request.rows)).await?;
+            return Ok(Answer { cacheable: closed_will_do && page.closed, page });
         }
+        // Nobody reads anything while there is nothing new. What ends the wait is told apart at the next turn.
         tokio::select! {
             // The sender lives in the store, which outlives the wait.
             _ = head.changed() => {}
-            _ = stopping.wait_for(|stopping| *stopping) => return Ok(page),
-            () = tokio::time::sleep_until(deadline) => return Ok(page),
+            _ = stopping.wait_for(|stopping| *stopping) => {}
+            () = tokio::time::sleep_until(deadline) => {}
         }
     }
 }
 
-/// The bytes of the page that follows `after` and holds as many of `changes` as fit. Proxies refuse a table that lost more
-/// than half of its keys, unless it `may_shrink`.
-pub fn page(epoch: Id, after: u64, changes: &Changes, may_shrink: bool) -> Result<Vec<u8>, SyncError> {
+async fn read(app: &App, after: u64, rows: u32) -> Result<FeedPage, Error> {
+    let changes = app.store.changes(after, rows).await?;
+    let (bytes, last) = page(app.store.epoch(), after, &changes, app.store.is_restored()).map_err(Error::internal)?;
+    Ok(FeedPage::new(bytes, changes.head, !last))
+}
+
+/// The bytes of the page that follows `after` and holds as many of `changes` as fit, and whether it is the last. Proxies refuse a table
+/// that lost more than half of its keys, unless it `may_shrink`.
+pub fn page(epoch: Id, after: u64, changes: &Changes, may_shrink: bool) -> Result<(Vec<u8>, bool), SyncError> {
     let mut writer = PageWriter::new(after);
-    let mut whole = true;
+    let mut fitting = 0;
     for row in &changes.rows {
         if !writer.push(&row.record())? {
-            whole = false;
             break;
         }
+        fitting += 1;
     }
     // A stretch that was cut off may end at the head by chance; then nothing follows.
-    if (whole && changes.complete) || writer.until() == changes.head {
-        Ok(writer.finish_last(epoch, changes.head, changes.live, may_shrink))
-    } else {
-        Ok(writer.finish_more(epoch, changes.head))
+    if (fitting == changes.rows.len() && changes.complete) || writer.until() == changes.head {
+        return Ok((writer.finish_last(epoch, changes.head, changes.live, may_shrink), true));
+    }
+    let middle = fitting.checked_sub(1).and_then(|last| changes.rows.get(last / 2));
+    let middle = middle.map_or(after, |row| row.record().revision());
+    let until = roundest(middle, writer.until());
+    let mut writer = PageWriter::new(after);
+    for record in changes.rows.iter().map(FeedRow::record).take_while(|record| record.revision() <= until) {
+        writer.push(&record)?;
+    }
+    writer.reach(until);
+    Ok((writer.finish_more(epoch, changes.head), false))
+}
+
+/// The number above `low` and up to `high` with the most zeros at its end, in binary; `high` if there is none.
+const fn roundest(low: u64, high: u64) -> u64 {
+    match (low ^ high).checked_ilog2() {
+        Some(bit) => high >> bit << bit,
+        None => high,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::FeedRow;
     use keyplane_contract::sync::{Gone, Page, Policy, Project, Record};
 
     const EPOCH: Id = Id([7; 16]);
@@ -101,7 +142,7 @@ mod tests {
         let (mut after, mut pages, mut seen) = (0, 0, Vec::new());
         loop {
             let rest: Vec<_> = all.rows.iter().filter(|row| row.record().revision() > after).cloned().collect();
-            let bytes = page(EPOCH, after, &Changes { rows: rest, ..all.clone() }, false).unwrap();
+            let (bytes, _) = page(EPOCH, after, &Changes { rows: rest, ..all.clone() }, false).unwrap();
             let page = Page::decode(&bytes).unwrap();
             assert_eq!(page.header.after, after);
             for record in page.records() {
@@ -139,10 +180,10 @@ mod tests {
             },
             FeedRow::Plain(Record::Project(Project { revision: 2, id: Id([0xb0; 16]), no: 7, account: 2 })),
         ];
-        is_golden("more", &page(epoch, 0, &Changes { head: 9, live: 1, rows, complete: false }, false).unwrap());
+        is_golden("more", &page(epoch, 0, &Changes { head: 9, live: 1, rows, complete: false }, false).unwrap().0);
         is_golden(
             "empty",
-            &page(epoch, 9, &Changes { head: 9, live: 1, rows: Vec::new(), complete: true }, false).unwrap(),
+            &page(epoch, 9, &Changes { head: 9, live: 1, rows: Vec::new(), complete: true }, false).unwrap().0,
         );
     }
 
@@ -151,7 +192,7 @@ mod tests {
         let digest = keyplane_contract::digest::Digest::of(b"x");
         let rows = vec![FeedRow::Plain(Record::Gone(Gone { revision: 5, digest }))];
         let changes = Changes { head: 5, live: 3, rows, complete: false };
-        let bytes = page(EPOCH, 2, &changes, false).unwrap();
+        let (bytes, _) = page(EPOCH, 2, &changes, false).unwrap();
         let header = Page::decode(&bytes).unwrap().header;
         assert!(header.last && header.live == 3 && header.until == 5);
     }
@@ -159,8 +200,49 @@ mod tests {
     #[test]
     fn a_history_whose_last_changes_left_the_feed_still_ends_at_its_head() {
         let changes = Changes { head: 9, live: 0, rows: Vec::new(), complete: true };
-        let bytes = page(EPOCH, 4, &changes, false).unwrap();
+        let (bytes, _) = page(EPOCH, 4, &changes, false).unwrap();
         let header = Page::decode(&bytes).unwrap().header;
         assert!(header.last && header.until == 9);
+    }
+
+    #[test]
+    fn a_change_in_the_middle_leaves_the_ends_of_later_pages_where_they_are() {
+        let ends = |all: &Changes| {
+            let (mut after, mut ends) = (0, Vec::new());
+            loop {
+                let rest: Vec<_> = all.rows.iter().filter(|row| row.record().revision() > after).cloned().collect();
+                let header = Page::decode(&page(EPOCH, after, &Changes { rows: rest, ..*all }, false).unwrap().0)
+                    .unwrap()
+                    .header;
+                after = header.until;
+                ends.push(after);
+                if header.last {
+                    return ends;
+                }
+            }
+        };
+        let mut all = policies(3000, &"s".repeat(4000));
+        let before = ends(&all);
+        assert_eq!(before[..3], [256, 512, 768]);
+        for moved in [5, 100, 255, 1000, 2047] {
+            all.rows.retain(|row| row.record().revision() != moved);
+            assert_eq!(ends(&all), before, "without {moved}");
+        }
+    }
+
+    #[test]
+    fn the_roundest_number_lies_behind_the_first_and_not_behind_the_second() {
+        for (low, high, expected) in [
+            (0, 1, 1),
+            (0, 12_483, 8192),
+            (6_241, 12_483, 8192),
+            (8_192, 20_675, 16_384),
+            (5, 7, 6),
+            (7, 8, 8),
+            (7, 7, 7),
+            (0, u64::MAX, 1 << 63),
+        ] {
+            assert_eq!(roundest(low, high), expected, "{low}, {high}");
+        }
     }
 }

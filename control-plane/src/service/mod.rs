@@ -17,6 +17,7 @@ pub mod last_uses;
 pub mod list_audit;
 pub mod list_proxies;
 pub mod once;
+pub mod pages;
 pub mod pending;
 mod permit;
 pub mod read;
@@ -51,6 +52,7 @@ use crate::store::Store;
 use keyplane_contract::id::Id;
 use keyplane_contract::key::Prefix;
 use last_uses::LastUses;
+use pages::Pages;
 use std::sync::Arc;
 use std::time::Duration;
 use throttle::Throttle;
@@ -68,6 +70,8 @@ pub struct App {
     pub random: Arc<dyn Random>,
     /// The proxies' workers that poll.
     pub workers: Arc<Workers>,
+    /// Pages of the feed that were made already.
+    pub pages: Arc<Pages>,
     /// Verifies JWTs of the configured issuers.
     pub jwt: Arc<Verifier>,
     /// Counts failed authentications.

@@ -75,6 +75,7 @@ pub async fn sweep(app: &App) -> Result<Swept, Error> {
     let mut tx = app.store.write().await?;
     tx.forget_workers(app.now().before(WORKER_MEMORY)).await?;
     tx.commit().await?;
+    app.pages.tidy(*app.store.head().borrow());
     Ok(swept)
 }
 

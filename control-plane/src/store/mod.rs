@@ -75,6 +75,11 @@ impl Store {
         self.head.subscribe()
     }
 
+    /// How many have [`Store::head`] now.
+    pub fn waiting(&self) -> usize {
+        self.head.receiver_count()
+    }
+
     /// Waits for running statements and for those in line to write, and closes every connection.
     pub async fn close(&self) {
         self.readers.close().await;

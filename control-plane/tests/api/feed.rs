@@ -11,7 +11,11 @@ use keyplane_contract::id::Id;
 use keyplane_contract::sync::{KeyState, Page, PageHeader, Record};
 use serde_json::json;
 use std::collections::{BTreeMap, HashMap};
+use std::io::Read as _;
 use std::time::{Duration, Instant};
+
+/// As many scopes as make a policy of some 4 KB.
+const SCOPES: usize = 60;
 
 /// A proxy's table, kept by the feed alone.
 #[derive(Default)]
@@ -22,6 +26,8 @@ struct Mirror {
     policies: HashMap<u32, String>,
     /// Revisions of the records of the last catch-up.
     seen: Vec<u64>,
+    /// Whether it takes closed pages that were made before.
+    lenient: bool,
 }
 
 impl Mirror {
@@ -29,8 +35,9 @@ impl Mirror {
     async fn catch_up(&mut self, plane: &ControlPlane, rows: u32) -> PageHeader {
         self.seen.clear();
         loop {
-            let request = PollRequest { epoch: self.epoch, after: self.after, wait: Duration::ZERO, rows };
-            let bytes = changes(&plane.app, request).await.unwrap();
+            let (epoch, after, wait) = (self.epoch, self.after, Duration::ZERO);
+            let request = PollRequest { epoch, after, wait, rows, closed_will_do: self.lenient };
+            let bytes = changes(&plane.app, request).await.unwrap().page.bytes.clone();
             let header = self.apply(&bytes);
             if header.last {
                 assert_eq!(header.until, *plane.app.store.head().borrow());
@@ -45,7 +52,8 @@ impl Mirror {
         page.verify().unwrap();
         if self.epoch != Some(page.header.epoch) || page.header.after != self.after {
             assert_eq!(page.header.after, 0);
-            *self = Self { epoch: Some(page.header.epoch), seen: std::mem::take(&mut self.seen), ..Self::default() };
+            let (seen, lenient) = (std::mem::take(&mut self.seen), self.lenient);
+            *self = Self { epoch: Some(page.header.epoch), seen, lenient, ..Self::default() };
         }
         for record in page.records() {
             let record = record.unwrap();
@@ -126,13 +134,16 @@ async fn equal_scopes_share_one_policy() {
     assert_eq!(policies, ["a", "a b"]);
 }
 
-/// Readers that are at different places, with pages of different sizes, through a history of all kinds of changes.
+/// Readers that are at different places, with pages of different sizes, some of them made a while ago, through a history of all kinds of
+/// changes.
 #[tokio::test]
 async fn every_reader_ends_with_the_same_table_whatever_its_pages() {
     let plane = ControlPlane::start().await;
     let (_, project) = plane.project().await;
     let mut readers: Vec<(u32, Mirror)> =
         [1, 2, 3, 7, 1000].into_iter().map(|rows| (rows, Mirror::default())).collect();
+    let lenient = || Mirror { lenient: true, ..Mirror::default() };
+    readers.extend([1, 2, 3, 7].into_iter().map(|rows| (rows, lenient())));
     let mut ids = Vec::new();
     let mut expected = HashMap::new();
     for step in 0_usize..60 {
@@ -166,9 +177,13 @@ async fn every_reader_ends_with_the_same_table_whatever_its_pages() {
                 assert_eq!(mirror.keys, expected, "after step {step}, with {rows} rows");
             }
         }
-        let mut late = Mirror::default();
-        late.catch_up(&plane, 2).await;
-        assert_eq!(late.keys, expected, "a snapshot after step {step}");
+        let mut made = Vec::new();
+        for mut late in [Mirror::default(), lenient(), lenient()] {
+            late.catch_up(&plane, 2).await;
+            assert_eq!(late.keys, expected, "a snapshot after step {step}");
+            made.push(plane.app.pages.made());
+        }
+        assert_eq!(made[1], made[2], "the same pages are made once");
     }
     assert!(expected.len() < ids.len(), "some keys have left the feed");
     for (rows, mirror) in &mut readers {
@@ -221,6 +236,104 @@ async fn a_change_wakes_every_waiting_poll() {
         let bytes = tokio::time::timeout(Duration::from_secs(10), poll).await.unwrap().unwrap();
         let page = Page::decode(&bytes).unwrap();
         assert_eq!((page.header.after, page.header.until, page.records().count()), (3, 4, 1));
+    }
+}
+
+#[tokio::test]
+async fn one_revoke_reaches_two_thousand_waiting_polls_and_is_read_once() {
+    const POLLS: usize = 2000;
+    let plane = std::sync::Arc::new(ControlPlane::start().await);
+    let (_, project) = plane.project().await;
+    let id = text(&plane.key(&project, "live", "a").await, "id");
+    let epoch = plane.app.store.epoch();
+    let made = plane.app.pages.made();
+    let waiting = |after: u64| -> Vec<_> {
+        let ask = |_| {
+            let plane = std::sync::Arc::clone(&plane);
+            tokio::spawn(async move { poll(&plane, &format!("?epoch={epoch}&after={after}&wait=55")).await })
+        };
+        (0..POLLS).map(ask).collect()
+    };
+    let polls = waiting(3);
+    // Each that waits holds a receiver of the head beside those of the others.
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while plane.app.store.waiting() < POLLS {
+        assert!(Instant::now() < deadline, "{} wait", plane.app.store.waiting());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(plane.app.pages.made(), made, "nothing is read to find out that nothing is new");
+    plane.delete(&format!("/v1/keys/{id}")).await;
+    for poll in polls {
+        let bytes = tokio::time::timeout(Duration::from_mins(1), poll).await.unwrap().unwrap();
+        let page = Page::decode(&bytes).unwrap();
+        assert!(page.records().any(|record| matches!(record, Ok(Record::Key(key)) if key.state == KeyState::Revoked)));
+    }
+    assert_eq!(plane.app.pages.made(), made + 1);
+}
+
+/// One page after another, as an HTTP cache sees them.
+#[tokio::test]
+async fn closed_pages_of_a_catch_up_may_be_cached_and_nothing_else() {
+    let plane = ControlPlane::start().await;
+    let (_, project) = plane.project().await;
+    // Enough for four pages of a megabyte.
+    let new_key = async |number: usize| {
+        let scopes: Vec<_> = (0..SCOPES).map(|scope| format!("{number:0>width$}:{scope:02}", width = 60)).collect();
+        let body = json!({ "project_id": project, "environment": "live", "name": "n", "scopes": scopes });
+        let answer = plane.post("/v1/keys", body).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        text(&answer.json(), "id")
+    };
+    let mut first = None;
+    for start in (0..1_000).step_by(50) {
+        let made = futures_util::future::join_all((start..start + 50).map(&new_key)).await;
+        first.get_or_insert_with(|| made[0].clone());
+    }
+    let epoch = plane.app.store.epoch();
+    let ask = async |query: &str, encoding: Option<&str>| {
+        let mut request = plane.sync_request(Method::GET, &format!("/sync/v1/changes{query}"));
+        if let Some(encoding) = encoding {
+            request = request.header("accept-encoding", encoding);
+        }
+        plane.send_sync(request.body(Body::empty()).unwrap()).await
+    };
+    let (mut after, mut seen) = (0, Vec::new());
+    loop {
+        let query = format!("?epoch={epoch}&after={after}&wait=0&closed=1");
+        let answer = ask(&query, None).await;
+        let header = Page::decode(&answer.bytes).unwrap().header;
+        let kept = if after == 0 || header.last { "no-store" } else { "public, max-age=60" };
+        assert_eq!((answer.header("cache-control"), answer.header("content-encoding")), (kept, ""), "{header:?}");
+        assert_eq!(answer.header("vary"), "accept-encoding, authorization");
+        let strict = ask(&query.replace("&closed=1", ""), None).await;
+        assert_eq!((strict.header("cache-control"), strict.bytes == answer.bytes), ("no-store", true), "{header:?}");
+        let compressed = ask(&query, Some("gzip, br")).await;
+        assert_eq!((compressed.header("cache-control"), compressed.header("content-encoding")), (kept, "gzip"));
+        let mut unpacked = Vec::new();
+        flate2::read::GzDecoder::new(&*compressed.bytes).read_to_end(&mut unpacked).unwrap();
+        assert!(unpacked == answer.bytes && compressed.bytes.len() < unpacked.len());
+        seen.push((query, answer.bytes));
+        after = header.until;
+        if header.last {
+            break;
+        }
+    }
+    assert!(seen.len() >= 4, "{}", seen.len());
+    let (short, up_to_date) = (format!("?epoch={epoch}&after={after}&wait=0&closed=1"), seen.len() - 1);
+    let answer = ask(&short, Some("gzip")).await;
+    assert_eq!((answer.header("content-encoding"), answer.header("cache-control")), ("", "no-store"), "it is short");
+    let other = ask("?epoch=00000000-0000-0000-0000-000000000000&after=512&wait=0&closed=1", None).await;
+    assert_eq!(other.header("cache-control"), "no-store", "another history");
+
+    // A key of the first page changes: those who start over see the change, and find the closed pages where they were.
+    plane.delete(&format!("/v1/keys/{}", first.unwrap())).await;
+    for (number, (query, before)) in seen.iter().enumerate() {
+        let is_closed = number != 0 && number != up_to_date;
+        assert_eq!(ask(query, None).await.bytes == *before, is_closed, "page {number}");
+        let strict = ask(&query.replace("&closed=1", ""), None).await;
+        let [old, new] = [before, &strict.bytes].map(|bytes| Page::decode(bytes).unwrap().header);
+        assert_eq!((new.after, new.head), (old.after, old.head + 1), "page {number}");
+        assert!(new.last || new.until == old.until, "page {number} ends where it did");
     }
 }
 

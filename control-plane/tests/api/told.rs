@@ -29,8 +29,9 @@ impl Table {
     /// Applies what is new; gives how many records that was.
     async fn poll(&mut self, plane: &ControlPlane) -> usize {
         let epoch = Some(plane.app.store.epoch());
-        let request = PollRequest { epoch, after: self.after, wait: Duration::ZERO, rows: 10_000 };
-        let bytes = changes(&plane.app, request).await.unwrap();
+        let request =
+            PollRequest { epoch, after: self.after, wait: Duration::ZERO, rows: 10_000, closed_will_do: false };
+        let bytes = changes(&plane.app, request).await.unwrap().page.bytes.clone();
         let page = Page::decode(&bytes).unwrap();
         assert!(page.header.last && page.header.after == self.after);
         for record in page.records() {
@@ -109,8 +110,8 @@ async fn another_name_of_an_account_wakes_a_waiting_poll() {
     let plane = ControlPlane::start().await;
     let (account, _) = plane.project().await;
     let (app, epoch) = (plane.app.clone(), Some(plane.app.store.epoch()));
-    let request = PollRequest { epoch, after: 2, wait: Duration::from_secs(55), rows: 10_000 };
-    let waiting = tokio::spawn(async move { changes(&app, request).await.unwrap() });
+    let request = PollRequest { epoch, after: 2, wait: Duration::from_secs(55), rows: 10_000, closed_will_do: false };
+    let waiting = tokio::spawn(async move { changes(&app, request).await.unwrap().page.bytes.clone() });
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(!waiting.is_finished());
     plane.patch(&format!("/v1/accounts/{account}"), json!({ "name": "Other" })).await;

@@ -1,16 +1,20 @@
-//! `GET /sync/v1/changes?epoch=E&after=R&wait=S`: long poll of the feed.
+//! `GET /sync/v1/changes?epoch=E&after=R&wait=S&closed=1`: long poll of the feed.
+//!
+//! A closed page may be kept by HTTP caches in front, if the reader says that one will do. They keep it for each token apart (`Vary`), so
+//! whoever has none is sent on to the control plane, which refuses.
 //!
 //! Parameters that this version does not know are ignored: a newer filter may speak to an older control plane.
 
 use super::super::problem::Problem;
 use crate::error::{Code, Error, FieldError};
 use crate::service::App;
-use crate::service::changes::{PollRequest, ROWS_PER_PAGE, changes};
+use crate::service::changes::{Answer, PollRequest, ROWS_PER_PAGE, changes};
+use crate::service::pages::CLOSED_FOR;
 use crate::service::workers::Poll;
 use axum::extract::{Query, State};
-use axum::http::HeaderMap;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
+use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::{IntoResponse as _, Response};
 use keyplane_contract::header::{FILTER_VERSION, PROXY, SYNC_MEDIA_TYPE, WORKER};
 use keyplane_contract::id::Id;
 use serde::Deserialize;
@@ -24,21 +28,52 @@ pub struct Parameters {
     epoch: Option<String>,
     after: Option<String>,
     wait: Option<String>,
+    closed: Option<String>,
 }
 
 pub async fn handle(
     State(app): State<App>,
     headers: HeaderMap,
     query: Result<Query<Parameters>, axum::extract::rejection::QueryRejection>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<Response, Problem> {
     let Query(parameters) = query.map_err(|_| Error::new(Code::InvalidQuery))?;
     // An epoch that cannot be read is another epoch: the worker starts over.
     let epoch = parameters.epoch.as_deref().and_then(|text| Id::parse(text.as_bytes()));
     let after = number("after", parameters.after.as_deref())?;
     let wait = Duration::from_secs(number("wait", parameters.wait.as_deref())?);
     note(&app, &headers, epoch, after);
-    let page = changes(&app, PollRequest { epoch, after, wait, rows: ROWS_PER_PAGE }).await?;
-    Ok(([(CONTENT_TYPE, SYNC_MEDIA_TYPE)], page))
+    let closed_will_do = parameters.closed.as_deref() == Some("1");
+    let request = PollRequest { epoch, after, wait, rows: ROWS_PER_PAGE, closed_will_do };
+    Ok(respond(changes(&app, request).await?, takes_gzip(&headers)).await)
+}
+
+async fn respond(answer: Answer, takes_gzip: bool) -> Response {
+    let Answer { page, cacheable } = answer;
+    let compressed = if takes_gzip { page.gzip().await } else { None };
+    let is_compressed = compressed.is_some();
+    let mut response = compressed.unwrap_or_else(|| page.bytes.clone()).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(SYNC_MEDIA_TYPE));
+    headers.insert(VARY, HeaderValue::from_static("accept-encoding, authorization"));
+    if is_compressed {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    // What is not said to be cacheable here gets `no-store`, as every answer.
+    if cacheable && let Ok(value) = HeaderValue::try_from(format!("public, max-age={}", CLOSED_FOR.as_secs())) {
+        headers.insert(CACHE_CONTROL, value);
+    }
+    response
+}
+
+/// Whether the client names gzip among what it takes (RFC 9110, section 12.5.3). One that does not is sent the page as it is.
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|coding| {
+        let mut parts = coding.split(';').map(str::trim);
+        let is_gzip = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
+        let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+        is_gzip && weight.is_none_or(|weight| weight.parse().is_ok_and(|weight: f32| weight > 0.0))
+    })
 }
 
 fn number(name: &'static str, text: Option<&str>) -> Result<u64, Error> {
@@ -57,4 +92,23 @@ fn note(app: &App, headers: &HeaderMap, epoch: Option<Id>, after: u64) {
     let Some(worker) = headers.get(WORKER).and_then(|value| Id::parse(value.as_bytes())) else { return };
     let acknowledged = (epoch == Some(app.store.epoch()) && after <= *app.store.head().borrow()).then_some(after);
     app.workers.note(Poll { worker, proxy: text(PROXY), filter: text(FILTER_VERSION), acknowledged }, app.now());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_is_sent_to_those_who_name_it() {
+        let takes = |values: &[&'static str]| {
+            let pairs = values.iter().map(|value| (ACCEPT_ENCODING, HeaderValue::from_static(value)));
+            takes_gzip(&pairs.collect())
+        };
+        for values in [&["gzip"][..], &["br, GZIP;q=0.5"], &["deflate", "gzip ; Q=1"]] {
+            assert!(takes(values), "{values:?}");
+        }
+        for values in [&[][..], &[""], &["*"], &["gzip;q=0"], &["gzip;q=0.000"], &["gzip;q=x"], &["x-gzipped, br"]] {
+            assert!(!takes(values), "{values:?}");
+        }
+    }
 }

@@ -163,7 +163,12 @@ impl Sync {
         let position = self.position();
         let after = position.map_or(0, |table| table.revision);
         let wait = if position.is_none() || self.loading.is_some() { 0 } else { self.wait_seconds };
-        let path = path(position, wait);
+        let mut path = path(position, wait);
+        // While a table is loaded, a page that was made a little ago will do: what changed since comes with the last one, which never
+        // is an old one. After a fault it may be to blame.
+        if self.loading.is_some() && self.failures == 0 {
+            path.push_str("&closed=1");
+        }
         let timeout_milliseconds = u64::from(wait) * 1_000 + CALLOUT_GRACE_MILLISECONDS;
         // The host ends the call at its timeout; a little later it counts as lost.
         let deadline = now + timeout_milliseconds + CALLOUT_GRACE_MILLISECONDS;

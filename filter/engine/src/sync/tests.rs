@@ -100,11 +100,32 @@ fn a_first_table_serves_only_when_it_is_complete() {
     let progress = bench.sync.answered(bench.now, 5, PollAnswer::Page(&more(0, &[key(1, 1, KeyState::Active)], 2)));
     assert_eq!(progress, Progress::Partial);
     assert!(bench.sync.table().is_none());
-    assert_eq!(bench.poll().path, format!("/sync/v1/changes?after=1&epoch={EPOCH}&wait=0"));
+    assert_eq!(bench.poll().path, format!("/sync/v1/changes?after=1&epoch={EPOCH}&wait=0&closed=1"));
     let last = page(1, &[key(2, 2, KeyState::Active)], 2, 2);
     assert_eq!(bench.sync.answered(bench.now, 5, PollAnswer::Page(&last)), Progress::Complete);
     assert_eq!(bench.revision(), Some(2));
     assert_eq!(bench.poll().path, format!("/sync/v1/changes?after=2&epoch={EPOCH}&wait=25"));
+}
+
+#[test]
+fn a_table_is_loaded_from_pages_of_different_ages_and_after_a_fault_from_a_new_one() {
+    let mut bench = Bench::new();
+    bench.step(&more(0, &[key(1, 1, KeyState::Active)], 5));
+    bench.now += 60_000;
+    assert!(bench.poll().path.ends_with("&wait=0&closed=1"));
+    let progress = bench.sync.answered(bench.now, 5, PollAnswer::Page(b"cut off"));
+    assert_eq!(progress, Progress::Failed(SyncFault::Page));
+    bench.now += 60_000;
+    assert_eq!(bench.poll().path, format!("/sync/v1/changes?after=1&epoch={EPOCH}&wait=0"));
+    let older = more(1, &[key(2, 2, KeyState::Active)], 4);
+    assert_eq!(bench.sync.answered(bench.now, 5, PollAnswer::Page(&older)), Progress::Partial);
+    // The older page knew the key as active. Its revocation comes with the last.
+    let last = page(3, &[key(6, 2, KeyState::Revoked)], 6, 2);
+    assert_eq!(bench.step(&last), Progress::Failed(SyncFault::Gap), "it follows another revision");
+    bench.step(&more(0, &[key(1, 1, KeyState::Active)], 6));
+    bench.step(&older);
+    assert_eq!(bench.step(&page(2, &[key(6, 2, KeyState::Revoked)], 6, 2)), Progress::Complete);
+    assert_eq!((bench.state(2), bench.revision()), (Some(KeyState::Revoked), Some(6)));
 }
 
 #[test]
