@@ -17,15 +17,13 @@ impl Id {
     /// The hyphenated text, without an allocation.
     #[must_use]
     pub fn to_text(self) -> [u8; Self::TEXT_LEN] {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
-        let hex = |nibble: u8| HEX.get(usize::from(nibble & 0x0f)).copied().unwrap_or(b'0');
+        /// Where each byte's two digits stand.
+        const PLACES: [usize; Id::LEN] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+        let digit = |nibble: u8| nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
         let mut text = [b'-'; Self::TEXT_LEN];
-        let mut places =
-            text.iter_mut().enumerate().filter(|(at, _)| !matches!(at, 8 | 13 | 18 | 23)).map(|(_, place)| place);
-        for byte in self.0 {
-            if let (Some(high), Some(low)) = (places.next(), places.next()) {
-                *high = hex(byte >> 4);
-                *low = hex(byte);
+        for (byte, at) in self.0.into_iter().zip(PLACES) {
+            if let Some([high, low]) = text.get_mut(at..at + 2) {
+                (*high, *low) = (digit(byte >> 4), digit(byte & 0x0f));
             }
         }
         text
