@@ -8,6 +8,7 @@
 #![allow(unsafe_code)]
 
 use keyplane_filter_engine::headers::write_block;
+use std::cell::Cell;
 use std::ptr::{null, null_mut};
 
 /// A status other than OK (0).
@@ -152,10 +153,24 @@ const fn done(status: u32) -> Call {
     if status == OK { Ok(()) } else { Err(Failure(status)) }
 }
 
-/// Allocates memory for the host to write into. It comes back as a `Vec` through [`returned`].
+/// Memory for the host to write into has at least this size, so that what one request is done with serves the next ([`reuse`]). The headers of most
+/// requests fit, and then nothing is allocated for them.
+const LEAST_SIZE: usize = 4 * 1024;
+
+thread_local! {
+    /// Memory that is free to be written into, or nothing.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// How much is reserved when the host asks for this.
+fn reserved(size: usize) -> usize {
+    if size == 0 { 0 } else { size.max(LEAST_SIZE) }
+}
+
+/// Gives the host memory to write into. It comes back as a `Vec` through [`returned`].
 pub fn allocate(size: usize) -> *mut u8 {
-    let mut bytes = Vec::<u8>::new();
-    if bytes.try_reserve_exact(size).is_err() {
+    let mut bytes = if reserved(size) == LEAST_SIZE { SPARE.take() } else { Vec::new() };
+    if bytes.try_reserve_exact(reserved(size)).is_err() {
         return null_mut();
     }
     let data = bytes.as_mut_ptr();
@@ -171,8 +186,15 @@ fn returned(status: u32, data: *mut u8, size: usize) -> Call<Vec<u8>> {
     }
     // SAFETY: with status OK the host has called `proxy_on_memory_allocate` with this size and filled what it got; `allocate` reserves
     // exactly that.
-    #[allow(clippy::same_length_and_capacity)]
-    Ok(unsafe { Vec::from_raw_parts(data, size, size) })
+    Ok(unsafe { Vec::from_raw_parts(data, size, reserved(size)) })
+}
+
+/// Takes back what the host wrote and nobody needs any more.
+pub fn reuse(mut bytes: Vec<u8>) {
+    if bytes.capacity() == LEAST_SIZE {
+        bytes.clear();
+        SPARE.set(bytes);
+    }
 }
 
 /// Writes a line to the host's log.

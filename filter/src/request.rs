@@ -49,7 +49,11 @@ impl Host for Effective {
 /// `is_whole`: nothing follows the headers.
 pub fn handle(settings: &Settings, is_whole: bool, worker: &mut Worker<'_>) -> Outcome {
     match abi::header_block(MapType::Request) {
-        Ok(block) => request::handle(&block, is_whole, settings, worker, &Effective),
+        Ok(block) => {
+            let outcome = request::handle(&block, is_whole, settings, worker, &Effective);
+            abi::reuse(block);
+            outcome
+        }
         Err(_) => Outcome::of(Reason::Fault),
     }
 }
