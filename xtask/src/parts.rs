@@ -10,6 +10,9 @@ use anyhow::{Result, bail};
 use crate::project::Project;
 use crate::{envoy, run, wasm};
 
+/// What `bench request` compares Keyplane with: the name of its package and binary.
+pub(crate) const AUTHZ: &str = "keyplane-bench-authz";
+
 /// Where the parts are.
 #[derive(Debug, Clone)]
 pub struct Parts {
@@ -17,6 +20,8 @@ pub struct Parts {
     pub keyplane: PathBuf,
     /// The example upstream.
     pub echo: PathBuf,
+    /// The server that Envoy's `ext_authz` asks in a benchmark.
+    pub authz: PathBuf,
     /// The filter.
     pub wasm: PathBuf,
     /// Envoy.
@@ -26,8 +31,10 @@ pub struct Parts {
 impl Parts {
     /// Builds and fetches what is not there yet. Quick when nothing has changed.
     pub fn obtain(project: &Project) -> Result<Self> {
-        let (keyplane, echo) = binaries(project)?;
-        Ok(Self { keyplane, echo, wasm: filter(project)?, envoy: envoy::obtain(project)? })
+        let folder = binaries(project)?;
+        let (keyplane, echo) = (folder.join("keyplane"), folder.join("keyplane-example-echo"));
+        let (authz, wasm) = (folder.join(AUTHZ), filter(project)?);
+        Ok(Self { keyplane, echo, authz, wasm, envoy: envoy::obtain(project)? })
     }
 
     /// The variables that hand these parts to a child that calls [`Parts::obtain`].
@@ -37,16 +44,16 @@ impl Parts {
     }
 }
 
-fn binaries(project: &Project) -> Result<(PathBuf, PathBuf)> {
-    let folder = if let Some(folder) = given("KEYPLANE_BINARIES")? {
-        folder
-    } else {
-        let build = project.cargo(["build", "--package", "keyplane", "--package", "keyplane-example-echo"]);
-        let took = run::step("building the control plane and an example upstream", build, None)?;
-        run::done("built the control plane and an example upstream", took);
-        project.target().join("debug")
-    };
-    Ok((folder.join("keyplane"), folder.join("keyplane-example-echo")))
+/// The folder of all programs: given or built.
+fn binaries(project: &Project) -> Result<PathBuf> {
+    if let Some(folder) = given("KEYPLANE_BINARIES")? {
+        return Ok(folder);
+    }
+    let packages = ["keyplane", "keyplane-example-echo", AUTHZ];
+    let build = project.cargo(["build"].into_iter().chain(packages.iter().flat_map(|name| ["--package", name])));
+    let took = run::step("building the control plane and example servers", build, None)?;
+    run::done("built the control plane and example servers", took);
+    Ok(project.target().join("debug"))
 }
 
 /// The filter alone: given or built.

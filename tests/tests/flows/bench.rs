@@ -15,13 +15,15 @@ fn the_cost_of_a_request_is_measured_in_each_variant() {
     let scenarios: Vec<String> = scenarios.map(|path| path.display().to_string()).collect();
     let options =
         Options { wasm: vec![format!("other={}", parts.wasm.display())], plugin: scenarios, ..Options::quick() };
-    let results = measure(&parts.wasm, &parts.envoy, folder.path(), &options).unwrap();
+    let results = measure(&parts.wasm, &parts.envoy, &parts.authz, folder.path(), &options).unwrap();
     let names = results.names();
     for name in [
         "no filter again",
         "empty wasm filter",
         "api_key_auth, 100 keys",
+        "ext_authz, 100 keys",
         "keyplane: allowed, 100 keys",
+        "keyplane: allowed, 100 keys, one rule, two headers",
         "keyplane: refused, unknown key",
         "keyplane: refused, no key",
         "other: allowed, 100 keys",

@@ -39,7 +39,11 @@ pub enum Filter {
         /// Port of the feed that it syncs from.
         feed: u16,
     },
-    // HTTP `ext_authz` against a local axum server belongs here, with a listener like the others.
+    /// Envoy's HTTP `ext_authz`, which asks a server for each request.
+    Authz {
+        /// Where the server listens.
+        port: u16,
+    },
 }
 
 /// A listener and its filter.
@@ -81,10 +85,10 @@ impl Envoy {
 }
 
 fn bootstrap(admin: u16, listeners: &[Listener]) -> Value {
-    let mut feeds: Vec<u16> = listeners.iter().filter_map(Listener::feed).collect();
-    feeds.sort_unstable();
-    feeds.dedup();
-    let clusters: Vec<Value> = feeds.into_iter().map(cluster).collect();
+    let mut servers: Vec<u16> = listeners.iter().filter_map(Listener::server).collect();
+    servers.sort_unstable();
+    servers.dedup();
+    let clusters: Vec<Value> = servers.into_iter().map(cluster).collect();
     let listeners: Vec<Value> =
         listeners.iter().enumerate().map(|(number, listener)| listener.render(number)).collect();
     json!({
@@ -98,27 +102,38 @@ fn address(port: u16) -> Value {
     json!({ "socket_address": { "address": "127.0.0.1", "port_value": port } })
 }
 
-fn cluster(feed: u16) -> Value {
-    let name = cluster_name(feed);
-    json!({
+fn cluster(server: u16) -> Value {
+    let name = cluster_name(server);
+    let mut cluster = json!({
         "name": name,
         "type": "STATIC",
         "connect_timeout": "1s",
         "load_assignment": {
             "cluster_name": name,
-            "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address(feed) } }] }],
+            "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address(server) } }] }],
         },
-    })
+    });
+    if cfg!(target_os = "linux") {
+        cluster["upstream_bind_config"] = json!({ "socket_options": reno() });
+    }
+    cluster
 }
 
-fn cluster_name(feed: u16) -> String {
-    format!("feed-{feed}")
+fn cluster_name(server: u16) -> String {
+    format!("server-{server}")
+}
+
+/// `IPPROTO_TCP`, `TCP_CONGESTION`, "reno". The generator says why.
+fn reno() -> Value {
+    json!([{ "level": 6, "name": 13, "buf_value": "cmVubw==", "state": "STATE_PREBIND" }])
 }
 
 impl Listener {
-    fn feed(&self) -> Option<u16> {
+    /// The server that its filter asks.
+    fn server(&self) -> Option<u16> {
         match self.filter {
             Filter::Keyplane { feed, .. } => Some(feed),
+            Filter::Authz { port } => Some(port),
             _ => None,
         }
     }
@@ -153,9 +168,8 @@ impl Listener {
             }] }],
         });
         if cfg!(target_os = "linux") {
-            // IPPROTO_TCP, TCP_CONGESTION, "reno": what is accepted inherits it. The generator says why.
-            listener["socket_options"] =
-                json!([{ "level": 6, "name": 13, "buf_value": "cmVubw==", "state": "STATE_PREBIND" }]);
+            // What is accepted inherits it.
+            listener["socket_options"] = reno();
         }
         listener
     }
@@ -179,6 +193,24 @@ impl Filter {
                 let key_sources = json!([{ "header": "x-api-key" }]);
                 let config = json!({ "credentials": credentials, "key_sources": key_sources });
                 Some(extension("api_key_auth", "api_key_auth.v3.ApiKeyAuth", config))
+            }
+            Self::Authz { port } => {
+                let exact = |names: &[&str]| {
+                    let patterns: Vec<Value> = names.iter().map(|name| json!({ "exact": name })).collect();
+                    json!({ "patterns": patterns })
+                };
+                let server = json!({ "uri": "http://127.0.0.1", "cluster": cluster_name(*port), "timeout": "5s" });
+                let config = json!({
+                    "http_service": {
+                        "server_uri": server,
+                        "authorization_response": {
+                            "allowed_upstream_headers": exact(&["x-keyplane-account", "x-keyplane-key"]),
+                        },
+                    },
+                    // The server gets nothing that it does not need.
+                    "allowed_headers": exact(&["x-api-key"]),
+                });
+                Some(extension("ext_authz", "ext_authz.v3.ExtAuthz", config))
             }
             Self::Keyplane { module, plugin, feed } => {
                 let mut plugin = plugin.clone();

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-/// Two different cores.
+/// Two different cores, and a third where there is one.
 #[derive(Debug, Clone, Copy)]
 pub struct Cores {
     /// Where Envoy runs.
     pub envoy: usize,
     /// Where the generator runs.
     pub generator: usize,
+    /// Where the server runs that `ext_authz` asks: a core of its own, or the generator's, which then gives way to it.
+    pub server: usize,
 }
 
 #[cfg(target_os = "linux")]
@@ -29,7 +31,9 @@ mod linux {
             let allowed = sched_getaffinity(Pid::from_raw(0)).context("cannot ask which cores may be used")?;
             let mut cores = (0..CpuSet::count()).filter(|core| allowed.is_set(*core).unwrap_or(false));
             match (cores.next(), cores.next()) {
-                (Some(envoy), Some(generator)) => Ok(Self { envoy, generator }),
+                (Some(envoy), Some(generator)) => {
+                    Ok(Self { envoy, generator, server: cores.next().unwrap_or(generator) })
+                }
                 _ => bail!("this needs two cores: one for Envoy, one for what sends the requests"),
             }
         }
@@ -65,11 +69,11 @@ mod linux {
     impl CpuClock {
         pub fn of(process: u32) -> Result<Self> {
             let process = Pid::from_raw(i32::try_from(process).context("process id")?);
-            Ok(Self(clock_getcpuclockid(process).context("cannot ask for the processor time of Envoy")?))
+            Ok(Self(clock_getcpuclockid(process).context("cannot ask for the processor time of a process")?))
         }
 
         pub fn now(self) -> Result<Duration> {
-            Ok(self.0.now().context("cannot read the processor time of Envoy")?.into())
+            Ok(self.0.now().context("cannot read the processor time of a process")?.into())
         }
     }
 }
@@ -113,20 +117,33 @@ mod elsewhere {
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{CpuClock, bind_process, bind_this_thread};
 
-/// Processor time that `work` made the process of `clock` use, and the time that it took.
+/// What some work cost.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Used {
+    /// Processor time of Envoy.
+    pub envoy: Duration,
+    /// Processor time of the server that Envoy asks, when there is one.
+    pub server: Duration,
+    /// Time.
+    pub wall: Duration,
+}
+
+/// Processor time that `work` made Envoy use, and the server that it asks, and the time that it took.
 ///
 /// The kernel books a thread's time when the thread rests, and Envoy rests a moment after its last answer: hence the pause,
-/// which is outside the measured time.
-pub fn used(clock: CpuClock, work: impl FnOnce() -> Result<()>) -> Result<(Duration, Duration)> {
+/// which is outside the measured time. Meanwhile the core is given to whoever wants it, as the server does that shares it.
+pub fn used(envoy: CpuClock, server: Option<CpuClock>, work: impl FnOnce() -> Result<()>) -> Result<Used> {
     const PAUSE: Duration = Duration::from_micros(100);
-    let before = clock.now()?;
+    let of_server = || server.map_or(Ok(Duration::ZERO), CpuClock::now);
+    let before = (envoy.now()?, of_server()?);
     let started = std::time::Instant::now();
     work()?;
     let wall = started.elapsed();
     while started.elapsed() < wall + PAUSE {
-        std::hint::spin_loop();
+        std::thread::yield_now();
     }
-    Ok((clock.now()?.saturating_sub(before), wall))
+    let (envoy, server) = (envoy.now()?.saturating_sub(before.0), of_server()?.saturating_sub(before.1));
+    Ok(Used { envoy, server, wall })
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -141,9 +158,10 @@ mod tests {
             (0..5_000_000_u64).for_each(|number| sum = std::hint::black_box(sum ^ number));
             Ok(())
         };
-        let (cpu, wall) = used(clock, work).unwrap();
+        let Used { envoy, server, wall } = used(clock, Some(clock), work).unwrap();
         // Five million additions are no faster than a millisecond; other tests of this process may run beside.
-        assert!(cpu > Duration::from_millis(1) && wall > Duration::from_millis(1), "{cpu:?} {wall:?} {sum}");
+        let least = Duration::from_millis(1);
+        assert!(envoy > least && server > least && wall > least, "{envoy:?} {server:?} {wall:?} {sum}");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The load: a closed loop over a few connections that are kept. Each sends its next request when the last one is answered.
 //!
 //! It never sleeps: a generator that waits in the kernel lets Envoy rest between requests, and what waking up costs is then
-//! most of what one sees. It reads no more of an answer than it must.
+//! most of what one sees. It reads no more of an answer than it must. Where a server shares its core it gives way to it
+//! whenever it has nothing to do.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -9,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::super::load::Dice;
+use super::super::load::{Dice, Latencies};
 use super::feed::base62;
 
-/// Connections of a generator.
+/// Connections of a generator, usually.
 pub const CONNECTIONS: usize = 8;
 /// How long a block may take: Envoy hangs.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -68,20 +69,30 @@ pub struct Generator {
     connections: Vec<Connection>,
     dice: Dice,
     request: Vec<u8>,
+    gives_way: bool,
+    /// Of the last block.
+    latencies: Vec<Duration>,
 }
 
 #[derive(Debug)]
 struct Connection {
     stream: TcpStream,
     received: Vec<u8>,
-    waiting: bool,
+    /// Since when it waits for an answer.
+    waiting: Option<Instant>,
 }
 
 impl Generator {
-    /// Connects to a port of loopback.
-    pub fn connect(port: u16) -> Result<Self> {
-        let connections = (0..CONNECTIONS).map(|_| Connection::open(port)).collect::<Result<_>>()?;
-        Ok(Self { connections, dice: Dice::new(7), request: Vec::with_capacity(1_024) })
+    /// Connects to a port of loopback, so many times. `gives_way`: to others on its core, while it waits.
+    pub fn connect(port: u16, connections: usize, gives_way: bool) -> Result<Self> {
+        let connections = (0..connections).map(|_| Connection::open(port)).collect::<Result<_>>()?;
+        let (request, latencies) = (Vec::with_capacity(1_024), Vec::new());
+        Ok(Self { connections, dice: Dice::new(7), request, gives_way, latencies })
+    }
+
+    /// The median of what the last block's requests took, from sending to the complete answer.
+    pub fn median(&mut self) -> Duration {
+        Latencies::of(std::mem::take(&mut self.latencies)).quantile(0.5)
     }
 
     /// Sends `count` requests and waits for all answers, each of which must have this `status`.
@@ -91,16 +102,24 @@ impl Generator {
     pub fn block(&mut self, template: &Template, credential: &Credential<'_>, count: usize, status: u16) -> Result<()> {
         let started = Instant::now();
         let (mut sent, mut answered) = (0, 0);
+        self.latencies.clear();
         while answered < count {
+            let before = (sent, answered);
             for connection in &mut self.connections {
-                if connection.waiting && connection.poll(status)? {
+                if let Some(since) = connection.waiting
+                    && connection.poll(status)?
+                {
+                    self.latencies.push(since.elapsed());
                     answered += 1;
                 }
-                if !connection.waiting && sent < count {
+                if connection.waiting.is_none() && sent < count {
                     template.write(credential, &mut self.dice, &mut self.request);
                     connection.send(&self.request)?;
                     sent += 1;
                 }
+            }
+            if self.gives_way && (sent, answered) == before {
+                std::thread::yield_now();
             }
             if started.elapsed() > LIMIT {
                 bail!("Envoy answered {answered} of {count} requests in {} s", LIMIT.as_secs());
@@ -116,16 +135,16 @@ impl Connection {
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
         use_reno(&stream)?;
-        Ok(Self { stream, received: Vec::with_capacity(4_096), waiting: false })
+        Ok(Self { stream, received: Vec::with_capacity(4_096), waiting: None })
     }
 
     fn send(&mut self, request: &[u8]) -> Result<()> {
+        self.waiting = Some(Instant::now());
         // One request is waiting at most, so there is always room for it in the socket.
         let written = self.stream.write(request).context("cannot send to Envoy")?;
         if written != request.len() {
             bail!("a request of {} bytes does not fit in a socket", request.len());
         }
-        self.waiting = true;
         Ok(())
     }
 
@@ -144,7 +163,7 @@ impl Connection {
             bail!("Envoy answered {} instead of {status}:\n{text}", answer.status);
         }
         self.received.clear();
-        self.waiting = false;
+        self.waiting = None;
         Ok(true)
     }
 }

@@ -6,10 +6,11 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 
 use super::Options;
+use super::authz::Authz;
 use super::bootstrap::{Filter, Listener};
 use super::feed::{Feed, Keys};
-use super::generator::Template;
 use super::scenario::{Scenario, Shape};
+use super::variant::{Credential, Role, Variant};
 use super::{empty, rules};
 use crate::stack::ports::free as free_port;
 
@@ -18,60 +19,12 @@ const NATIVE_KEYS: usize = 1_000;
 /// Keys of the table that the budget of an allowed request names.
 const BUDGET_KEYS: u64 = 100_000;
 
-/// What a variant's figure is compared with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// No filter: what the others are compared with.
-    Baseline,
-    /// No filter once more: what a figure of nothing looks like.
-    Control,
-    /// The empty filter: the unit of the budget.
-    Empty,
-    /// Something else than Keyplane, or without a goal.
-    Other,
-    /// Keyplane lets a request pass.
-    Allow {
-        /// Keys in its table.
-        keys: u64,
-        /// Whether the budget names this size.
-        goal: bool,
-    },
-    /// Keyplane refuses a request.
-    Deny,
-}
-
-/// Which credential a variant's requests carry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Credential {
-    /// One of the keys of this feed.
-    Of(usize),
-    /// One that nobody has; see the generator.
-    Unknown,
-}
-
-/// A request to a listener.
-#[derive(Debug, Clone)]
-pub struct Variant {
-    /// What it is, for people.
-    pub name: String,
-    /// What its figure means.
-    pub role: Role,
-    /// Which listener.
-    pub listener: usize,
-    /// What is sent.
-    pub template: Template,
-    /// With which credential.
-    pub credential: Credential,
-    /// The status of each answer.
-    pub status: u16,
-    /// Whether it is left out when its answer is another one: a build of the filter that cannot do it yet.
-    pub optional: bool,
-}
-
-/// All of it. The feeds run as long as it lives.
+/// All of it. The feeds and the server run as long as it lives.
 #[derive(Debug)]
 pub struct Plan {
     pub feeds: Vec<Feed>,
+    /// What `ext_authz` asks.
+    pub authz: Authz,
     pub listeners: Vec<Listener>,
     /// The baseline is the first.
     pub variants: Vec<Variant>,
@@ -104,15 +57,19 @@ impl Module {
 }
 
 impl Plan {
-    /// Makes the modules that are needed in `folder` and starts the feeds.
-    pub fn make(options: &Options, wasm: &Path, folder: &Path) -> Result<Self> {
-        let mut plan = Self { feeds: Vec::new(), listeners: Vec::new(), variants: Vec::new(), kinds: Vec::new() };
+    /// Makes the modules that are needed in `folder` and starts the feeds and the server, a program.
+    pub fn make(options: &Options, wasm: &Path, authz: &Path, folder: &Path) -> Result<Self> {
         let mut sizes = options.keys.clone();
         sizes.sort_unstable();
         sizes.dedup();
         let Some(least) = sizes.first().copied().filter(|least| *least > 0) else {
             bail!("--keys must be above 0");
         };
+        let keys = Keys { count: budget(&sizes).unwrap_or(least), scopes: String::new() };
+        let feed = Feed::start(&keys)?;
+        let authz = Authz::start(authz, &feed.secrets, folder)?;
+        let (feeds, kinds) = (vec![feed], vec![keys]);
+        let mut plan = Self { feeds, authz, listeners: Vec::new(), variants: Vec::new(), kinds };
         plan.references(least, folder)?;
         let current = Module::read("keyplane", wasm, true)?;
         plan.module(&current, &sizes)?;
@@ -153,14 +110,17 @@ impl Plan {
         };
         let secrets = self.feeds[feed].secrets.clone();
         let listener = self.listener(Filter::Native { secrets })?;
-        self.variant(&native, Role::Other, listener, &Shape::usual(200), Credential::Of(feed))
+        self.variant(&native, Role::Other, listener, &Shape::usual(200), Credential::Of(feed))?;
+        // The server has the keys of the first feed.
+        let name = format!("ext_authz, {} keys", grouped(self.feeds[0].secrets.len() as u64));
+        let listener = self.listener(Filter::Authz { port: self.authz.port })?;
+        self.variant(&name, Role::Authz, listener, &Shape::usual(200), Credential::Of(0))
     }
 
     /// What is measured of each module: requests that pass with each size of the table, and requests that are refused.
     fn module(&mut self, module: &Module, sizes: &[u64]) -> Result<()> {
         let role = |role| if module.current { role } else { Role::Other };
-        // The size that the budget names, or the nearest that there is.
-        let budget = sizes.iter().copied().find(|size| *size >= BUDGET_KEYS).or(sizes.last().copied());
+        let budget = budget(sizes);
         for size in sizes {
             let feed = self.feed(&Keys { count: *size, scopes: String::new() })?;
             let listener = self.keyplane(module, Map::new(), feed)?;
@@ -169,6 +129,17 @@ impl Plan {
             self.variant(&name, role(allow), listener, &Shape::usual(200), Credential::Of(feed))?;
             if Some(*size) != budget {
                 continue;
+            }
+            if module.current {
+                // Word for word what the budget says; by default there are no rules and four headers.
+                let plugin = json!({
+                    "rules": [{ "name": "api", "paths": ["/v1/**"] }],
+                    "identity": { "headers": { "project": null, "environment": null } },
+                });
+                let plugin = plugin.as_object().cloned().unwrap_or_default();
+                let listener = self.keyplane(module, plugin, feed)?;
+                let name = format!("{name}, one rule, two headers");
+                self.variant(&name, allow, listener, &Shape::usual(200), Credential::Of(feed))?;
             }
             let mut plugin = Map::new();
             if module.knows("guessing") {
@@ -233,6 +204,11 @@ impl Plan {
         });
         Ok(())
     }
+}
+
+/// Of these sizes, which ascend, the one that the budget names, or the nearest that there is.
+fn budget(sizes: &[u64]) -> Option<u64> {
+    sizes.iter().copied().find(|size| *size >= BUDGET_KEYS).or(sizes.last().copied())
 }
 
 fn scenarios(options: &Options) -> Result<Vec<(String, Scenario)>> {
