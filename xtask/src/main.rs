@@ -43,6 +43,8 @@ enum Bench {
     ControlPlane(xtask::bench::control_plane::Options),
     /// What the filter adds to Envoy's work for one request.
     Request(xtask::bench::request::Options),
+    /// How long a revoked key is accepted by the last of many proxies.
+    Revoke(xtask::bench::revoke::Options),
 }
 
 fn main() -> ExitCode {
@@ -68,6 +70,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
         }
         Command::Bench { what: Bench::ControlPlane(options) } => xtask::bench::control_plane::bench(&project, options),
         Command::Bench { what: Bench::Request(options) } => xtask::bench::request::bench(&project, options),
+        Command::Bench { what: Bench::Revoke(options) } => xtask::bench::revoke::bench(&project, options),
         Command::Fuzz(options) => xtask::fuzz::fuzz(&project, options).map(|_| ()),
         Command::Envoy => {
             println!("{}", xtask::envoy::obtain(&project)?.display());

@@ -1,8 +1,10 @@
 //! The benchmarks run. What they measure is not looked at: a test's machine is busy.
 
 use std::path::Path;
+use std::time::Duration;
 
 use xtask::bench::request::{Options, measure};
+use xtask::bench::revoke;
 
 use super::fixture::parts;
 
@@ -38,4 +40,19 @@ fn the_cost_of_a_request_is_measured_in_each_variant() {
     ] {
         assert!(names.contains(&name), "{name} is missing in {names:?}");
     }
+}
+
+/// Each revocation is seen by all simulated workers and by both workers of an Envoy, or it fails. So it shows, too, that what
+/// simulates a worker speaks the protocol as the control plane does.
+#[test]
+fn one_revocation_is_measured_to_the_last_worker_of_simulated_and_real_proxies() {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = parts();
+    let options =
+        revoke::Options { pollers: 3, envoys: 1, revokes: 2, keys: 5, polls: 4, idle: Duration::from_millis(100) };
+    let bench = revoke::Bench { keyplane: parts.keyplane, wasm: parts.wasm, envoy: parts.envoy, folder: folder.path() };
+    let results = bench.measure(&options).unwrap();
+    assert_eq!(results.revoked.len(), 2);
+    assert!(results.revoked.iter().all(|one| !one.simulated.is_zero() && !one.real.is_zero()));
+    assert!(results.waiting.is_some());
 }

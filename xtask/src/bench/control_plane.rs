@@ -129,7 +129,7 @@ fn measure(binaries: &Binaries, database: &Database, run: &Path, options: &Optio
     server.wait_until(START, || client.get("/readyz", &[]).is_ok_and(|answer| answer.status == 200))?;
     let start = started.elapsed();
     std::thread::sleep(REST);
-    let rest = Memory::of(&server)?;
+    let rest = Memory::of(server.id())?;
 
     let load = Load { client: &client, database };
     let cursors = load.cursors()?;
@@ -141,7 +141,7 @@ fn measure(binaries: &Binaries, database: &Database, run: &Path, options: &Optio
     let processor = processor_time(&server)?.saturating_sub(used);
     let creates = load.creates(CREATORS, (length / 3).max(Duration::from_secs(1)))?;
     let alone = load.creates(1, (length / 12).max(Duration::from_secs(1)))?;
-    let after = Memory::of(&server)?;
+    let after = Memory::of(server.id())?;
     server.stop(START)?;
     std::fs::remove_dir_all(run).with_context(|| format!("cannot remove {}", run.display()))?;
     let pages = cursors.len() + 1;
@@ -231,7 +231,8 @@ impl Results {
     }
 }
 
-fn quantiles(latencies: &Latencies) -> String {
+/// Median and tail.
+pub(super) fn quantiles(latencies: &Latencies) -> String {
     let figure = |share| milliseconds(latencies.quantile(share));
     format!("p50 {}  p99 {}", figure(0.5), figure(0.99))
 }
@@ -367,14 +368,18 @@ fn flush_time(folder: &Path) -> Result<Latencies> {
 }
 
 /// Resident memory of a process, in KiB.
-struct Memory {
-    now: u64,
-    peak: u64,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Memory {
+    /// Now.
+    pub now: u64,
+    /// At most so far.
+    pub peak: u64,
 }
 
 impl Memory {
-    fn of(process: &Process) -> Result<Self> {
-        let path = format!("/proc/{}/status", process.id());
+    /// Of the process with this id.
+    pub fn of(process: u32) -> Result<Self> {
+        let path = format!("/proc/{process}/status");
         let status = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
         let field = |name: &str| {
             let value = status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
@@ -395,7 +400,8 @@ fn processor_time(process: &Process) -> Result<Duration> {
     Ok(Duration::from_millis(ticks * 10))
 }
 
-fn figures_of(latencies: &Latencies) -> Value {
+/// For JSON.
+pub(super) fn figures_of(latencies: &Latencies) -> Value {
     let milliseconds = |share| latencies.quantile(share).as_secs_f64() * 1e3;
     json!({
         "count": latencies.count(),

@@ -10,3 +10,4 @@ mod load;
 mod plot;
 mod report;
 pub mod request;
+pub mod revoke;

@@ -10,7 +10,7 @@ mod authz;
 mod bootstrap;
 mod budget;
 mod cold;
-mod cores;
+pub(super) mod cores;
 mod empty;
 mod feed;
 mod figures;
