@@ -143,6 +143,24 @@ fn requests_leave_nothing_behind() {
     assert_eq!(bench.vm.memory_bytes(), memory);
 }
 
+#[test]
+fn an_allowed_request_asks_of_the_host_only_what_it_needs() {
+    let mut bench = Bench::synced(&plane());
+    bench.vm.reset_hostcalls();
+    let stream = bench.send_key(1);
+    assert_eq!(bench.verdict(stream), Verdict::Allowed);
+    bench.vm.delete_stream(stream).unwrap();
+    let calls: Vec<_> = bench.vm.hostcalls().into_iter().filter(|(_, calls)| *calls > 0).collect();
+    // Key, account, project, environment; the key has no scopes.
+    let expected = [
+        ("proxy_add_header_map_value", 4),
+        ("proxy_get_header_map_pairs", 1),
+        ("proxy_increment_metric", 1),
+        ("proxy_remove_header_map_value", 1),
+    ];
+    assert_eq!(calls, expected);
+}
+
 /// The next VM of a process, configured and ticked for a while.
 fn started(host: &Host) -> (Vm, ContextId) {
     let mut vm = host.start_vm().unwrap();
