@@ -39,6 +39,8 @@ mod migration;
 mod process;
 #[path = "api/proxy_tokens.rs"]
 mod proxy_tokens;
+#[path = "api/receipts.rs"]
+mod receipts;
 #[path = "api/retiring.rs"]
 mod retiring;
 #[path = "api/store.rs"]

@@ -197,7 +197,9 @@ impl ClientBuilder {
         let bearer = Zeroizing::new(format!("Bearer {}", credential.expose()));
         let mut authorization = HeaderValue::from_str(&bearer).map_err(|_| BuildError::NoCredential)?;
         authorization.set_sensitive(true);
-        Ok(Client { transport: Arc::new(Transport { http, base, credential, authorization, retry: self.retry }) })
+        Ok(Client {
+            transport: Arc::new(Transport { http, timeout, base, credential, authorization, retry: self.retry }),
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 const PATH: &[&str] = &["v1", "keys"];
 
@@ -96,8 +97,29 @@ impl Keys<'_> {
 
     /// Revokes a key as [`revoke`](Self::revoke) does, and keeps why, in a line of at most 200 characters.
     pub async fn revoke_because(self, id: KeyId, reason: impl Into<String>) -> Result<Key, Error> {
-        let query = vec![("reason", reason.into())];
-        self.transport.send(Call::delete_with(&["v1", "keys", &id.to_string()], query)).await
+        self.revoke_with(id, &RevokeKey::new().reason(reason)).await
+    }
+
+    /// Revokes a key as [`revoke`](Self::revoke) does, with more to say about it. With a wait the answer holds a
+    /// [receipt](Key::receipt).
+    ///
+    /// ```no_run
+    /// # async fn run(client: keyplane_sdk::Client, id: keyplane_sdk::KeyId) -> Result<(), keyplane_sdk::Error> {
+    /// use keyplane_sdk::RevokeKey;
+    /// use std::time::Duration;
+    ///
+    /// let key = client.keys().revoke_with(id, &RevokeKey::new().wait(Duration::from_secs(5))).await?;
+    /// if let Some(receipt) = key.receipt {
+    ///     println!("{} of {} proxies refuse it", receipt.applied, receipt.proxies);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn revoke_with(self, id: KeyId, how: &RevokeKey) -> Result<Key, Error> {
+        let reason = how.reason.iter().map(|reason| ("reason", reason.clone()));
+        let wait = how.wait.iter().map(|wait| ("wait", format!("{}ms", wait.as_millis())));
+        let call = Call::delete_with(&["v1", "keys", &id.to_string()], reason.chain(wait).collect());
+        self.transport.send(call.waiting(how.wait)).await
     }
 }
 
@@ -140,6 +162,75 @@ pub struct Key {
     /// It is revoked once no proxy has seen it for so many hours; `None` unless it was rotated so.
     #[serde(default)]
     pub retire_when_idle_hours: Option<u64>,
+    /// Which proxies have the change; only in the answer to one with a wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
+}
+
+/// Which proxies have a change.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Receipt {
+    /// The revision of the change.
+    pub revision: u64,
+    /// How many proxies are alive.
+    pub proxies: u64,
+    /// How many of them have the change at all their workers.
+    pub applied: u64,
+    /// Those that may lack it; `None` for callers that may not list proxies.
+    pub lagging: Option<Vec<LaggingProxy>>,
+    /// How long it was waited for, in milliseconds.
+    pub elapsed_ms: u64,
+}
+
+/// A proxy that may lack a change.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LaggingProxy {
+    /// Its own name; empty when it says none.
+    pub name: String,
+    /// Its workers that may lack it.
+    pub workers: Vec<LaggingWorker>,
+}
+
+/// A worker of a proxy that may lack a change.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LaggingWorker {
+    /// Its id.
+    pub id: String,
+    /// What it has acknowledged; `None` when that is not known.
+    pub revision: Option<u64>,
+    /// When its last poll began.
+    pub last_seen_at: Timestamp,
+}
+
+/// What to say about the end of a key.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RevokeKey {
+    reason: Option<String>,
+    wait: Option<Duration>,
+}
+
+impl RevokeKey {
+    /// Nothing: the key is revoked, and the answer waits for no proxy.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Why, in a line of at most 200 characters.
+    #[must_use]
+    pub fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// Waits until every live proxy refuses it, for at most so long: 55 seconds, to the millisecond.
+    #[must_use]
+    pub fn wait(mut self, wait: Duration) -> Self {
+        self.wait = Some(wait);
+        self
+    }
 }
 
 /// A key that was just created.

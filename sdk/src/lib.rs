@@ -83,7 +83,10 @@ pub use id::{AccountId, AdminKeyId, IdError, KeyId, ProjectId, ProxyTokenId, Use
 /// Times in requests and answers are [`jiff::Timestamp`]s.
 pub use jiff;
 pub use keyplane_contract::key::KeyError;
-pub use keys::{CreateKey, CreatedKey, Environment, Key, KeySource, KeyStatus, Keys, ListKeys, RotateKey, RotatedKey};
+pub use keys::{
+    CreateKey, CreatedKey, Environment, Key, KeySource, KeyStatus, Keys, LaggingProxy, LaggingWorker, ListKeys,
+    Receipt, RevokeKey, RotateKey, RotatedKey,
+};
 pub use page::{Page, Pager};
 pub use personal_tokens::{
     CreatePersonalToken, CreatedPersonalToken, ListPersonalTokens, PersonalToken, PersonalTokens,

@@ -11,6 +11,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, Response, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// The longest answer that is read, in bytes. The longest that Keyplane sends, a page of 200 keys, stays far below.
@@ -22,6 +23,8 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// The state behind a client.
 pub(crate) struct Transport {
     pub http: reqwest::Client,
+    /// How long an attempt may take that does not wait for anything.
+    pub timeout: Duration,
     /// Without credentials, query and fragment.
     pub base: Url,
     pub credential: ApiKey,
@@ -36,6 +39,8 @@ pub(crate) struct Call {
     path: Vec<String>,
     query: Vec<(&'static str, String)>,
     body: Option<Vec<u8>>,
+    /// How long the server was asked to wait.
+    wait: Option<Duration>,
 }
 
 impl Call {
@@ -65,7 +70,12 @@ impl Call {
     }
 
     fn new(method: Method, path: &[&str], query: Vec<(&'static str, String)>, body: Option<Vec<u8>>) -> Self {
-        Self { method, path: path.iter().map(|segment| (*segment).to_owned()).collect(), query, body }
+        Self { method, path: path.iter().map(|segment| (*segment).to_owned()).collect(), query, body, wait: None }
+    }
+
+    /// The same call, whose answer the server may hold back for so long.
+    pub(crate) fn waiting(self, wait: Option<Duration>) -> Self {
+        Self { wait, ..self }
     }
 
     fn repeat(&self, idempotency_key: Option<&str>) -> Repeat {
@@ -133,6 +143,9 @@ impl Transport {
         }
         if let Some(body) = &call.body {
             request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
+        }
+        if let Some(wait) = call.wait {
+            request = request.timeout(self.timeout.saturating_add(wait));
         }
         if let Some(key) = idempotency_key {
             request = request.header(IDEMPOTENCY_KEY, key);

@@ -101,6 +101,12 @@ impl Time {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Self::from_millis(self.0.saturating_sub(millis))
     }
+
+    /// The time that has passed since `earlier`; none if that is later.
+    pub const fn since(self, earlier: Self) -> Duration {
+        let passed = self.0.saturating_sub(earlier.0);
+        if passed < 0 { Duration::ZERO } else { Duration::from_millis(passed.unsigned_abs()) }
+    }
 }
 
 impl fmt::Display for Time {

@@ -99,11 +99,18 @@ pub async fn handle(State(app): State<App>, by: Authenticated) -> Result<impl In
     let status = app.store.status().await.map_err(Error::from)?;
     let (head, proxies) = list_proxies(&app, &by.origin())?;
     let workers = || proxies.iter().flat_map(|proxy| &proxy.workers);
-    let lagging = workers().filter(|worker| worker.poll.acknowledged.is_none_or(|revision| revision < head)).count();
+    let lagging = workers().filter(|worker| worker.lags(head)).count();
+    let proxies_lagging = proxies.iter().filter(|proxy| proxy.lags(head)).count();
     let mut text = String::new();
-    let gauges: [(&str, &str, u64); 5] = [
+    let gauges: [(&str, &str, u64); 7] = [
         ("keyplane_feed_keys", "Keys in the feed; revoked ones too until they leave it.", status.keys),
         ("keyplane_revision", "Number of the last change.", head),
+        ("keyplane_proxies", "Proxies that polled lately.", count(proxies.len())),
+        (
+            "keyplane_proxies_lagging",
+            "Of these, those with a worker that has not acknowledged the last change.",
+            count(proxies_lagging),
+        ),
         ("keyplane_workers", "Workers of proxies that polled lately.", count(workers().count())),
         ("keyplane_workers_lagging", "Of these, those that have not acknowledged the last change.", count(lagging)),
         ("keyplane_database_bytes", "Size of the database file, without its log.", status.bytes),

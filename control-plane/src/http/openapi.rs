@@ -20,7 +20,7 @@ const DESCRIPTION: &str = "Keyplane issues API keys and has Envoy check them.\n\
     info(title = "Keyplane", description = DESCRIPTION),
     paths(health::alive, health::ready),
     // What only parameters refer to is not found by itself.
-    components(schemas(problem::Document, v1::texts::AuditCursorText)),
+    components(schemas(problem::Document, v1::texts::AuditCursorText, v1::texts::WaitText)),
     tags(
         (name = "Accounts", description = "Tenants: who owns projects."),
         (name = "Projects", description = "What keys belong to; decides how they begin."),

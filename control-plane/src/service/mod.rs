@@ -21,6 +21,7 @@ pub mod pages;
 pub mod pending;
 mod permit;
 pub mod read;
+pub mod receipt;
 pub mod record_usage;
 pub mod remove_user;
 pub mod report_usage;

@@ -1,6 +1,7 @@
 //! Revokes a key or a personal access token: at once, and for good.
 
 use super::permit::visible;
+use super::receipt::ChangedKey;
 use super::{App, audit};
 use crate::domain::audit::{Action, Origin};
 use crate::domain::id::KeyId;
@@ -18,7 +19,7 @@ pub async fn revoke_key(
     id: KeyId,
     expected: &Expected,
     reason: Option<RevokeReason>,
-) -> Result<Key, Error> {
+) -> Result<ChangedKey, Error> {
     let reach = by.may(Right::write(kind.resource()))?;
     let now = app.now();
     let mut tx = app.store.write().await?;
@@ -28,7 +29,7 @@ pub async fn revoke_key(
         Err(TransitionError::AlreadyRevoked) => {
             // The revoking that was seen here may not be on the disk yet.
             tx.commit().await?;
-            return Ok(stored.key);
+            return Ok(ChangedKey { key: stored.key, revision: stored.revision });
         }
         Err(error) => return Err(Error::internal(error)),
     };
@@ -39,8 +40,9 @@ pub async fn revoke_key(
     if let Some(reason) = &reason {
         tx.set_revoke_reason(stored.no, reason).await?;
     }
+    let revision = tx.last_revision();
     let detail = json!({ "name": stored.key.name, "key_prefix": stored.key.mask, "reason": reason });
     tx.append_audit(&audit(now, by, Action::RevokeKey, id.0, Some(stored.account), detail)).await?;
     tx.commit().await?;
-    Ok(Key { state, revoke_reason: reason, ..stored.key })
+    Ok(ChangedKey { key: Key { state, revoke_reason: reason, ..stored.key }, revision })
 }

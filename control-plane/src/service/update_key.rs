@@ -3,6 +3,7 @@
 //! Name and metadata of a revoked key can still be changed, for people who look back; nothing else of it can.
 
 use super::permit::visible;
+use super::receipt::ChangedKey;
 use super::tell_proxies::policy;
 use super::{App, audit, future};
 use crate::domain::audit::{Action, Origin};
@@ -43,7 +44,7 @@ pub async fn update_key(
     id: KeyId,
     expected: &Expected,
     change: KeyChange,
-) -> Result<Key, Error> {
+) -> Result<ChangedKey, Error> {
     let reach = by.may(Right::write(kind.resource()))?;
     let now = app.now();
     let mut tx = app.store.write().await?;
@@ -95,7 +96,8 @@ pub async fn update_key(
         entries.push((Action::RenameKey, json!({ "from": old.name, "to": new.name })));
     }
     let told = |key: &Key| app.proxy_metadata.of(&key.metadata);
-    if edited || told(&new) != told(old) {
+    let terms_changed = edited || told(&new) != told(old);
+    if terms_changed {
         let policy = policy(app, &mut tx, &new).await?;
         tx.update_key_terms(stored.no, policy, new.expires_at).await?;
     }
@@ -107,12 +109,14 @@ pub async fn update_key(
         let action = if new.state == State::Disabled { Action::DisableKey } else { Action::EnableKey };
         entries.push((action, json!({ "name": new.name, "key_prefix": new.mask })));
     }
+    let synced = terms_changed || new.state != old.state;
+    let revision = if synced { tx.last_revision() } else { stored.revision };
     for (action, detail) in entries {
         tx.append_audit(&audit(now, by, action, id.0, Some(stored.account), detail)).await?;
     }
     // Also when nothing changed: that it is so may not be on the disk yet.
     tx.commit().await?;
-    Ok(new)
+    Ok(ChangedKey { key: new, revision })
 }
 
 /// Refuses scopes that would give more than who acts may give.

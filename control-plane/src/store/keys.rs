@@ -26,7 +26,7 @@ use std::time::Duration;
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT k.no, k.id, k.mask, k.environment, k.name, k.metadata, k.state, k.created_at, k.expires_at,
+            "SELECT k.no, k.revision, k.id, k.mask, k.environment, k.name, k.metadata, k.state, k.created_at, k.expires_at,
                     k.last_used_at, k.revoked_at, k.revoke_reason, k.gone_at, k.idle_limit, r.id AS replaced_by, p.id AS project_id,
                     u.id AS user_id, u.no AS user_no, u.role AS user_role, a.id AS account_id, a.no AS account_no,
                     a.status AS account_status, coalesce(o.scopes, '') AS scopes, coalesce(o.networks, x'') AS networks
@@ -84,6 +84,8 @@ pub struct StoredKey {
     pub key: Key,
     /// Its number.
     pub no: i64,
+    /// The revision of its last change that proxies are told of.
+    pub revision: u64,
     /// Number of its account.
     pub account: u32,
     /// Number of its user; `None` for a project's key.
@@ -446,7 +448,13 @@ fn stored_key(row: &SqliteRow) -> Result<StoredKey, StoreError> {
         Owner::Project(_) => None,
         Owner::User(_) => Some(number(row, "user_no")?),
     };
-    Ok(StoredKey { key, no: row.try_get("no")?, account: number(row, "account_no")?, user })
+    Ok(StoredKey {
+        key,
+        no: row.try_get("no")?,
+        revision: number(row, "revision")?,
+        account: number(row, "account_no")?,
+        user,
+    })
 }
 
 fn owner(row: &SqliteRow) -> Result<Owner, StoreError> {

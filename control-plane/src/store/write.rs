@@ -30,6 +30,11 @@ impl Store {
 }
 
 impl WriteTx {
+    /// The last revision that was given, here or before.
+    pub fn last_revision(&self) -> u64 {
+        self.turn.numbers.revision
+    }
+
     /// The revision for the next changed row.
     pub(super) fn next_revision(&mut self) -> i64 {
         self.turn.numbers.revision += 1;

@@ -393,9 +393,11 @@ async fn a_poll_acknowledges_the_revision_that_it_follows() {
     let plane = ControlPlane::start().await;
     plane.project().await;
     let epoch = plane.app.store.epoch();
-    for (worker, query) in
-        [(1, String::new()), (2, format!("?epoch={epoch}&after=1")), (3, format!("?epoch={epoch}&after=2"))]
-    {
+    for (worker, query) in [
+        (1, String::new()),
+        (2, format!("?epoch={epoch}&after=1&wait=1")),
+        (3, format!("?epoch={epoch}&after=2&wait=1")),
+    ] {
         let request = plane
             .sync_request(Method::GET, &format!("/sync/v1/changes{query}"))
             .header("x-keyplane-worker", format!("{worker:032x}"))

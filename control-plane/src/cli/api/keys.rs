@@ -1,10 +1,13 @@
 //! `keyplane keys`
 
-use super::time::{ahead, length};
+use super::time::{ahead, length, wait};
 use super::{Remote, Row, Show, first, when};
 use crate::cli::Failure;
 use clap::{Subcommand, ValueEnum};
-use keyplane_sdk::{Client, CreateKey, Environment, Key, KeyId, KeySource, ListKeys, ProjectId, RotateKey};
+use keyplane_sdk::{
+    Client, CreateKey, Environment, Key, KeyId, KeySource, ListKeys, ProjectId, Receipt, RevokeKey, RotateKey,
+};
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// Create, show, rename, rotate, switch off and revoke keys
@@ -111,6 +114,9 @@ enum Command {
         /// Why; kept with the key and in the audit log
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
+        /// Wait until every live proxy refuses it, for at most so long, such as 5s or 500ms, and tell which lag
+        #[arg(long, value_name = "TIME", value_parser = wait)]
+        wait: Option<Duration>,
     },
 }
 
@@ -202,10 +208,41 @@ impl Command {
             }
             Self::Disable { id } => show.one(&keys.set_enabled(id, false).await?),
             Self::Enable { id } => show.one(&keys.set_enabled(id, true).await?),
-            Self::Revoke { id, reason: None } => show.one(&keys.revoke(id).await?),
-            Self::Revoke { id, reason: Some(reason) } => show.one(&keys.revoke_because(id, reason).await?),
+            Self::Revoke { id, reason, wait } => {
+                let mut how = RevokeKey::new();
+                if let Some(reason) = reason {
+                    how = how.reason(reason);
+                }
+                if let Some(wait) = wait {
+                    how = how.wait(wait);
+                }
+                let key = keys.revoke_with(id, &how).await?;
+                show.one(&key)?;
+                if let Some(receipt) = key.receipt.filter(|_| !show.json) {
+                    println!("\n{}", in_words(&receipt));
+                }
+                Ok(())
+            }
         }
     }
+}
+
+/// Says who refuses the key, and who may still take it.
+fn in_words(receipt: &Receipt) -> String {
+    let Receipt { revision, proxies, applied, elapsed_ms, .. } = receipt;
+    let mut text = match (proxies, applied) {
+        (0, _) => "No proxy is alive.".to_owned(),
+        (all, some) if all == some => format!("Refused by all {all} live proxies after {elapsed_ms} ms."),
+        (all, some) => format!("Refused by {some} of {all} live proxies after {elapsed_ms} ms."),
+    };
+    let _ = write!(text, " Revision {revision}.");
+    for proxy in receipt.lagging.iter().flatten() {
+        let name = if proxy.name.is_empty() { "without a name" } else { &proxy.name };
+        let seen = proxy.workers.iter().map(|worker| worker.last_seen_at).max();
+        let workers = proxy.workers.len();
+        let _ = write!(text, "\nLags: proxy {name}, {workers} of its workers, last seen {}.", when(seen));
+    }
+    text
 }
 
 /// Says how long the old key works on, and how to see who still uses it.

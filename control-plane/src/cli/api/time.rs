@@ -25,6 +25,17 @@ pub fn length(text: &str) -> Result<Duration, &'static str> {
     Retention::try_from(text.to_owned()).map(|length| length.0)
 }
 
+/// How long to wait for an answer, such as `5s` or `500ms`.
+pub fn wait(text: &str) -> Result<Duration, &'static str> {
+    let found = match text.strip_suffix("ms") {
+        Some(number) => number.parse().ok().map(Duration::from_millis),
+        None => text.strip_suffix('s').and_then(|number| number.parse().ok()).map(Duration::from_secs),
+    };
+    found
+        .filter(|wait| *wait <= Duration::from_secs(55))
+        .ok_or("give a number and its unit, such as 5s or 500ms, at most 55s")
+}
+
 fn now() -> Timestamp {
     Timestamp::from_millisecond(SystemClock.now().millis()).unwrap_or_default()
 }

@@ -10,7 +10,7 @@ use crate::error::{Code, Error, FieldError};
 use crate::service::App;
 use crate::service::changes::{Answer, PollRequest, ROWS_PER_PAGE, changes};
 use crate::service::pages::CLOSED_FOR;
-use crate::service::workers::Poll;
+use crate::service::workers::{OpenPoll, Poll, Says};
 use axum::extract::{Query, State};
 use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderValue};
@@ -41,10 +41,15 @@ pub async fn handle(
     let epoch = parameters.epoch.as_deref().and_then(|text| Id::parse(text.as_bytes()));
     let after = number("after", parameters.after.as_deref())?;
     let wait = Duration::from_secs(number("wait", parameters.wait.as_deref())?);
-    note(&app, &headers, epoch, after);
+    let poll = note(&app, &headers, says(&app, parameters.epoch.is_some(), epoch, after, wait));
     let closed_will_do = parameters.closed.as_deref() == Some("1");
     let request = PollRequest { epoch, after, wait, rows: ROWS_PER_PAGE, closed_will_do };
-    Ok(respond(changes(&app, request).await?, takes_gzip(&headers)).await)
+    let answer = changes(&app, request).await;
+    // An error is an answer too.
+    if let Some(poll) = poll {
+        poll.answered();
+    }
+    Ok(respond(answer?, takes_gzip(&headers)).await)
 }
 
 async fn respond(answer: Answer, takes_gzip: bool) -> Response {
@@ -83,15 +88,29 @@ fn number(name: &'static str, text: Option<&str>) -> Result<u64, Error> {
     })
 }
 
-fn note(app: &App, headers: &HeaderMap, epoch: Option<Id>, after: u64) {
+/// What these parameters say of the table of the worker that asks.
+fn says(app: &App, has_table: bool, epoch: Option<Id>, after: u64, wait: Duration) -> Says {
+    let known = epoch == Some(app.store.epoch()) && after <= *app.store.head().borrow();
+    match (known, has_table, wait) {
+        (false, false, _) => Says::Nothing,
+        (false, true, _) => Says::Other,
+        // A worker that decides by the table that it asks about would wait for the next change.
+        (true, _, Duration::ZERO) => Says::Loading,
+        (true, _, _) => Says::Revision(after),
+    }
+}
+
+/// Takes note of a worker's poll; `None` for a probe.
+fn note(app: &App, headers: &HeaderMap, says: Says) -> Option<OpenPoll> {
     let text = |name| {
         let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         // Visible ASCII only (`to_str`), so any byte is a place to cut.
         value.get(..value.len().min(MAX_NAME)).unwrap_or_default().to_owned()
     };
-    let Some(worker) = headers.get(WORKER).and_then(|value| Id::parse(value.as_bytes())) else { return };
-    let acknowledged = (epoch == Some(app.store.epoch()) && after <= *app.store.head().borrow()).then_some(after);
-    app.workers.note(Poll { worker, proxy: text(PROXY), filter: text(FILTER_VERSION), acknowledged }, app.now());
+    let worker = headers.get(WORKER).and_then(|value| Id::parse(value.as_bytes()))?;
+    let poll = Poll { worker, proxy: text(PROXY), filter: text(FILTER_VERSION), says };
+    let head = *app.store.head().borrow();
+    Some(app.workers.begin(poll, head, &app.clock))
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@ use super::super::auth::Authenticated;
 use super::super::body::{JsonBody, given};
 use super::super::etag::{IfMatch, etag};
 use super::super::problem::{Document, Problem};
+use super::super::query::Parameters;
 use super::objects::KeyObject;
+use super::receipts::{WaitQuery, receipt_of};
 use super::texts::{NameText, NetworkText, ScopeText};
 use super::{PathId, field, networks_field, scopes_field};
 use crate::domain::id::KeyId;
@@ -14,6 +16,7 @@ use crate::domain::name::Name;
 use crate::domain::time::Time;
 use crate::error::{Code, Error, FieldError};
 use crate::service::App;
+use crate::service::receipt::ChangedKey;
 use crate::service::update_key::{KeyChange, update_key};
 use axum::Json;
 use axum::extract::State;
@@ -55,7 +58,8 @@ pub struct Body {
 
 /// Edits a key
 ///
-/// What is left out stays as it is. Of a revoked key only name and metadata can be changed.
+/// What is left out stays as it is. Of a revoked key only name and metadata can be changed. With `wait` the answer holds a receipt: how many
+/// proxies have the change by now, and which lag.
 #[utoipa::path(
     patch,
     path = "/v1/keys/{id}",
@@ -64,6 +68,7 @@ pub struct Body {
     params(
         ("id" = uuid::Uuid, Path, description = "Id of the key"),
         ("if-match" = Option<String>, Header, description = "The ETag of an earlier answer: the key is changed only if nobody edited it since"),
+        WaitQuery,
     ),
     request_body = Body,
     responses(
@@ -77,10 +82,14 @@ pub async fn handle(
     by: Authenticated,
     PathId(id): PathId<KeyId>,
     IfMatch(expected): IfMatch,
+    Parameters(query): Parameters<WaitQuery>,
     JsonBody(body): JsonBody<Body>,
 ) -> Result<impl IntoResponse, Problem> {
-    let key = update_key(&app, &by.origin(), KeyKind::Key, id, &expected, body.parse()?).await?;
-    Ok((etag(key.version()), Json(KeyObject::at(app.now(), key))))
+    let wait = query.parse()?;
+    let ChangedKey { key, revision } =
+        update_key(&app, &by.origin(), KeyKind::Key, id, &expected, body.parse()?).await?;
+    let receipt = receipt_of(&app, &by, revision, wait).await;
+    Ok((etag(key.version()), Json(KeyObject::at(app.now(), key).with(receipt))))
 }
 
 impl Body {

@@ -35,6 +35,7 @@ mod proxy_tokens_get;
 mod proxy_tokens_list;
 mod proxy_tokens_revoke;
 mod proxy_tokens_update;
+mod receipts;
 mod rename;
 mod terms;
 pub(super) mod texts;
@@ -58,6 +59,7 @@ use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::middleware::from_fn_with_state;
 use keyplane_contract::sync::Environment;
+use std::time::Duration;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -122,6 +124,11 @@ impl<I: FromText, S: Send + Sync> FromRequestParts<S> for PathId<I> {
         let id = text.and_then(|Path(text)| I::from_text(&text));
         id.map(Self).ok_or_else(|| Error::not_found(I::KIND).into())
     }
+}
+
+/// Whole milliseconds.
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Reads a field into a domain type; what is wrong is added to `errors`.

@@ -1,5 +1,6 @@
 //! The objects of the API, as they are shown.
 
+use super::receipts::ReceiptObject;
 use super::texts::{
     CursorText, EmailText, ForeignText, NameText, NetworkText, PlanText, PrefixText, ReasonText, ScopeText,
 };
@@ -186,6 +187,10 @@ pub struct PersonalTokenObject {
     #[serde(flatten)]
     #[schema(inline)]
     common: CommonObject,
+    /// Which proxies have the change; only in the answer to one with `wait`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ReceiptObject>, required = false)]
+    receipt: Option<Box<ReceiptObject>>,
 }
 
 /// What keys and personal access tokens have in common.
@@ -235,7 +240,13 @@ impl PersonalTokenObject {
     pub fn at(now: Time, key: Key) -> Self {
         let common = CommonObject::at(now, &key);
         let user_id = key.owner.user();
-        Self { id: key.id, name: key.name, key_prefix: key.mask, user_id, account_id: key.account_id, common }
+        let (id, name, key_prefix, account_id) = (key.id, key.name, key.mask, key.account_id);
+        Self { id, name, key_prefix, user_id, account_id, common, receipt: None }
+    }
+
+    /// The same with a receipt, if one was asked for.
+    pub fn with(self, receipt: Option<Box<ReceiptObject>>) -> Self {
+        Self { receipt, ..self }
     }
 }
 
@@ -264,6 +275,10 @@ pub struct KeyObject {
     /// It is revoked once no proxy has seen it for so many hours. Null unless it was rotated so.
     #[schema(required)]
     retire_when_idle_hours: Option<u64>,
+    /// Which proxies have the change; only in the answer to one with `wait`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ReceiptObject>, required = false)]
+    receipt: Option<Box<ReceiptObject>>,
 }
 
 impl KeyObject {
@@ -280,7 +295,13 @@ impl KeyObject {
             common,
             replaced_by: key.replaced_by,
             retire_when_idle_hours: key.idle_limit.map(|limit| limit.as_secs() / (60 * 60)),
+            receipt: None,
         }
+    }
+
+    /// The same with a receipt, if one was asked for.
+    pub fn with(self, receipt: Option<Box<ReceiptObject>>) -> Self {
+        Self { receipt, ..self }
     }
 }
 

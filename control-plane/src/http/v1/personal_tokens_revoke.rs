@@ -7,9 +7,11 @@ use super::super::query::Parameters;
 use super::PathId;
 use super::keys_revoke::Query;
 use super::objects::PersonalTokenObject;
+use super::receipts::receipt_of;
 use crate::domain::id::KeyId;
 use crate::domain::key::KeyKind;
 use crate::service::App;
+use crate::service::receipt::ChangedKey;
 use crate::service::revoke_key::revoke_key;
 use axum::Json;
 use axum::extract::State;
@@ -17,7 +19,8 @@ use axum::response::IntoResponse;
 
 /// Revokes a personal access token, for good
 ///
-/// One that is revoked already stays as it is. A token may revoke itself.
+/// One that is revoked already stays as it is. A token may revoke itself. With `wait` the answer holds a receipt: how many
+/// proxies refuse it by now, and which lag.
 #[utoipa::path(
     delete,
     path = "/v1/personal_access_tokens/{id}",
@@ -41,6 +44,8 @@ pub async fn handle(
     Parameters(query): Parameters<Query>,
 ) -> Result<impl IntoResponse, Problem> {
     let kind = KeyKind::PersonalToken;
-    let key = revoke_key(&app, &by.origin(), kind, id, &expected, query.parse()?).await?;
-    Ok((etag(key.version()), Json(PersonalTokenObject::at(app.now(), key))))
+    let (reason, wait) = query.parse()?;
+    let ChangedKey { key, revision } = revoke_key(&app, &by.origin(), kind, id, &expected, reason).await?;
+    let receipt = receipt_of(&app, &by, revision, wait).await;
+    Ok((etag(key.version()), Json(PersonalTokenObject::at(app.now(), key).with(receipt))))
 }

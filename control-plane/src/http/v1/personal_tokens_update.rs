@@ -4,12 +4,15 @@ use super::super::auth::Authenticated;
 use super::super::body::JsonBody;
 use super::super::etag::{IfMatch, etag};
 use super::super::problem::{Document, Problem};
+use super::super::query::Parameters;
 use super::PathId;
 use super::keys_update::Body;
 use super::objects::PersonalTokenObject;
+use super::receipts::{WaitQuery, receipt_of};
 use crate::domain::id::KeyId;
 use crate::domain::key::KeyKind;
 use crate::service::App;
+use crate::service::receipt::ChangedKey;
 use crate::service::update_key::update_key;
 use axum::Json;
 use axum::extract::State;
@@ -17,7 +20,8 @@ use axum::response::IntoResponse;
 
 /// Edits a personal access token
 ///
-/// What is left out stays as it is. Of a revoked token only name and metadata can be changed.
+/// What is left out stays as it is. Of a revoked token only name and metadata can be changed. With `wait` the answer holds a receipt: how many
+/// proxies have the change by now, and which lag.
 #[utoipa::path(
     patch,
     path = "/v1/personal_access_tokens/{id}",
@@ -26,6 +30,7 @@ use axum::response::IntoResponse;
     params(
         ("id" = uuid::Uuid, Path, description = "Id of the token"),
         ("if-match" = Option<String>, Header, description = "The ETag of an earlier answer: the token is changed only if nobody edited it since"),
+        WaitQuery,
     ),
     request_body = Body,
     responses(
@@ -39,9 +44,12 @@ pub async fn handle(
     by: Authenticated,
     PathId(id): PathId<KeyId>,
     IfMatch(expected): IfMatch,
+    Parameters(query): Parameters<WaitQuery>,
     JsonBody(body): JsonBody<Body>,
 ) -> Result<impl IntoResponse, Problem> {
     let kind = KeyKind::PersonalToken;
-    let key = update_key(&app, &by.origin(), kind, id, &expected, body.parse()?).await?;
-    Ok((etag(key.version()), Json(PersonalTokenObject::at(app.now(), key))))
+    let wait = query.parse()?;
+    let ChangedKey { key, revision } = update_key(&app, &by.origin(), kind, id, &expected, body.parse()?).await?;
+    let receipt = receipt_of(&app, &by, revision, wait).await;
+    Ok((etag(key.version()), Json(PersonalTokenObject::at(app.now(), key).with(receipt))))
 }

@@ -64,6 +64,16 @@ pub struct ForeignText(String);
 )]
 pub struct ReasonText(String);
 
+/// How long an answer may wait, at most 55 seconds.
+#[derive(ToSchema)]
+#[schema(
+    as = Wait,
+    value_type = String,
+    pattern = "^(([0-4]?[0-9]|5[0-5])s|([0-4]?[0-9]{1,4}|5[0-4][0-9]{3}|55000)ms)$",
+    example = "5s"
+)]
+pub struct WaitText(String);
+
 /// A `next_cursor` of an earlier answer of the audit log, unchanged. It means nothing else to you.
 #[derive(ToSchema)]
 #[schema(as = AuditCursor, value_type = String, format = "audit-cursor")]
