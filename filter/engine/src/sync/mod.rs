@@ -5,6 +5,7 @@
 //! * A page is applied whole or not at all, and only if it follows exactly on the table's revision.
 //! * A snapshot is built beside the serving table and replaces it only when it is complete: the last page says how many keys there are.
 //! * Whatever goes wrong, the old table serves on, the fault is counted, and the next attempt comes after a growing pause.
+//! * A table that is not needed any more is given back in small steps: dropped whole, a large one would hold up requests.
 //! * A history that goes backwards under the same epoch, or a table that shrinks suddenly, is refused.
 //! * A request may ask whether its key is there by now ([`Sync::want`]): a probe then runs beside the long poll, within bounds. Whichever of the
 //!   two comes second finds its page overtaken; that is no fault.
@@ -17,7 +18,7 @@ pub use probe::{LEAST_PAUSE_MILLISECONDS, MOST_PAUSE_MILLISECONDS, Ticket};
 
 use crate::config::{ControlPlane, MAX_RETRY_MILLISECONDS};
 use crate::staleness::Age;
-use crate::table::Table;
+use crate::table::{Retired, Table};
 use keyplane_contract::sync::{Page, PageHeader};
 use probe::{InFlight, Probe};
 use std::fmt::Write as _;
@@ -94,6 +95,7 @@ pub struct Sync {
     seed: u64,
     serving: Option<Table>,
     loading: Option<Table>,
+    retired: Retired,
     start_over: bool,
     phase: Phase,
     failures: u32,
@@ -115,6 +117,7 @@ impl Sync {
             seed: random,
             serving: None,
             loading: None,
+            retired: Retired::default(),
             start_over: false,
             phase: Phase::Idle { due_at: now + (random >> 32) % FIRST_POLL_MILLISECONDS },
             failures: 0,
@@ -143,9 +146,10 @@ impl Sync {
         &self.age
     }
 
-    /// Time has passed.
+    /// Time has passed: the table is older, and what an old one left is cleared up a little further. The host says so at each tick and answer.
     pub fn observe(&mut self, now: u64) {
         self.age.observe(now);
+        self.retired.step();
     }
 
     /// The poll to start now, if one is due. The caller starts it and then tells [`Sync::answered`], also when it could not be started.
@@ -340,10 +344,10 @@ impl Sync {
         let follows = |table: &Table| table.epoch == header.epoch && table.revision == header.after;
         if let Some(mut table) = self.loading.take_if(|table| follows(table)) {
             // A fault drops what was loaded so far: the next poll starts over.
-            fill(&mut table, page)?;
-            return self.finish_loading(table, header);
+            let filled = fill(&mut table, page);
+            return self.go_on_loading(table, filled, header);
         }
-        self.loading = None;
+        self.retired.push(self.loading.take());
         if !self.start_over && self.serving.as_ref().is_some_and(follows) {
             return self.follow(page);
         }
@@ -358,8 +362,8 @@ impl Sync {
             return Err(SyncFault::Backwards);
         }
         let mut table = Table::new(header.epoch, self.seed);
-        fill(&mut table, page)?;
-        self.finish_loading(table, header)
+        let filled = fill(&mut table, page);
+        self.go_on_loading(table, filled, header)
     }
 
     /// Applies a page that follows on the serving table.
@@ -373,21 +377,34 @@ impl Sync {
         Ok(())
     }
 
-    /// Keeps a table that is still growing; puts a complete one in service.
-    fn finish_loading(&mut self, table: Table, header: &PageHeader) -> Result<(), SyncFault> {
-        if !header.last {
+    /// Keeps a table that is still growing; puts a complete one in service; gives up one with a fault.
+    fn go_on_loading(
+        &mut self,
+        table: Table,
+        filled: Result<(), SyncFault>,
+        header: &PageHeader,
+    ) -> Result<(), SyncFault> {
+        let fit = filled.and_then(|()| if header.last { self.may_serve(&table, header) } else { Ok(()) });
+        if fit.is_err() {
+            self.retired.push(Some(table));
+        } else if header.last {
+            self.retired.push(self.serving.replace(table));
+            self.start_over = false;
+        } else {
             self.loading = Some(table);
-            return Ok(());
         }
-        if !is_proven(&table, header) {
+        fit
+    }
+
+    /// Whether a complete table may take the place of the one that serves.
+    fn may_serve(&self, table: &Table, header: &PageHeader) -> Result<(), SyncFault> {
+        if !is_proven(table, header) {
             return Err(SyncFault::Count);
         }
         let old = self.serving.as_ref().map_or(0, |table| table.keys.len());
         if old >= SHRINK_FROM && table.keys.len() < old / SHRINK_DIVISOR && !header.shrink_allowed {
             return Err(SyncFault::Shrink);
         }
-        self.serving = Some(table);
-        self.start_over = false;
         Ok(())
     }
 

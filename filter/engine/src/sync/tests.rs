@@ -325,3 +325,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_table_that_is_not_needed_any_more_is_kept_for_small_steps() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.step(&page(0, &[key(1, 1, KeyState::Active)], 1, 1)), Progress::Complete);
+    // A new history that is complete at once: the old table is replaced, and not dropped in that step.
+    let new = page_of(OTHER_EPOCH, 0, &[key(1, 2, KeyState::Active)], 1, 1, false);
+    assert_eq!(bench.step(&new), Progress::Complete);
+    assert!(!bench.sync.retired.is_empty());
+    bench.sync.observe(bench.now);
+    assert!(bench.sync.retired.is_empty());
+    // One that has a fault goes the same way.
+    let wrong = page_of(EPOCH, 0, &[key(1, 1, KeyState::Active)], 1, 7, false);
+    assert_eq!(bench.step(&wrong), Progress::Failed(SyncFault::Count));
+    assert!(!bench.sync.retired.is_empty() && bench.sync.table().is_some());
+}

@@ -272,6 +272,21 @@ impl KeyTable {
         true
     }
 
+    /// How many pieces of memory it is made of.
+    #[cfg(test)]
+    pub(super) fn pieces(&self) -> usize {
+        self.buckets.len() + self.chunks.len()
+    }
+
+    /// Gives back up to `most` of the pieces that it is made of; whether nothing is left. What it held is not found any more.
+    pub fn dismantle(&mut self, most: usize) -> bool {
+        self.directory.clear();
+        let buckets = self.buckets.len().min(most);
+        self.buckets.truncate(self.buckets.len() - buckets);
+        self.chunks.truncate(self.chunks.len().saturating_sub(most - buckets));
+        self.buckets.is_empty() && self.chunks.is_empty()
+    }
+
     /// The leading bits choose the bucket, bits 8-23 the slot, bits 0-7 are kept in the slot.
     fn hash(&self, digest: &[u8; Digest::LEN]) -> u64 {
         let word = digest.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));

@@ -4,9 +4,11 @@
 
 mod keys;
 mod owners;
+mod retired;
 
 pub use keys::{Entry, KeyTable};
 pub use owners::{Account, Owned, Owners, Policy};
+pub use retired::Retired;
 
 use keyplane_contract::id::Id;
 use keyplane_contract::sync::Record;
@@ -45,5 +47,12 @@ impl Table {
             Record::Policy(policy) => self.owners.put_policy(policy),
         }
         true
+    }
+
+    /// Gives back up to `most` of its pieces of each kind; whether nothing is left.
+    fn dismantle(&mut self, most: usize) -> bool {
+        // Both, also when the first has something left.
+        let (keys, owners) = (self.keys.dismantle(most), self.owners.dismantle(most));
+        keys && owners
     }
 }

@@ -89,6 +89,30 @@ impl Owners {
         self.policies.insert(row.no, Policy { scopes, networks, metadata });
     }
 
+    /// How many accounts there are.
+    #[cfg(test)]
+    pub(super) fn accounts(&self) -> usize {
+        self.accounts.len()
+    }
+
+    /// Drops up to `most` rows of each kind; whether nothing is left.
+    pub(super) fn dismantle(&mut self, most: usize) -> bool {
+        fn some<K: Ord, V>(rows: &mut BTreeMap<K, V>, most: usize) -> bool {
+            (0..most).any(|_| rows.pop_first().is_none()) || rows.is_empty()
+        }
+        // Each of them, also when one before is not empty yet.
+        [
+            some(&mut self.accounts, most),
+            some(&mut self.accounts_by_id, most),
+            some(&mut self.accounts_by_external_id, most),
+            some(&mut self.projects, most),
+            some(&mut self.users, most),
+            some(&mut self.policies, most),
+        ]
+        .into_iter()
+        .all(|empty| empty)
+    }
+
     /// The account with this number.
     #[must_use]
     pub fn account(&self, no: u32) -> Option<&Account> {
