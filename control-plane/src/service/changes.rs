@@ -17,8 +17,9 @@ use tokio::time::Instant;
 /// The longest wait: below the minute after which many networks drop a silent connection.
 pub const MAX_WAIT: Duration = Duration::from_secs(55);
 
-/// Rows of a table that are read for one page: about as many key records as fit into it.
-pub const ROWS_PER_PAGE: u32 = 12_000;
+/// Rows of a table that are read for one page. As many key records make a quarter of the largest page: a worker applies a page in one step, in which it
+/// answers nobody (docs/performance.md).
+pub const ROWS_PER_PAGE: u32 = 3_000;
 
 /// What a worker asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
