@@ -41,6 +41,8 @@ enum Command {
 enum Bench {
     /// The control plane's API with many keys in its database.
     ControlPlane(xtask::bench::control_plane::Options),
+    /// How long a proxy takes until it knows many keys, and what memory.
+    Load(xtask::bench::load_time::Options),
     /// What the filter adds to Envoy's work for one request.
     Request(xtask::bench::request::Options),
     /// How long a revoked key is accepted by the last of many proxies.
@@ -69,6 +71,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Bench { what: Bench::ControlPlane(options) } => xtask::bench::control_plane::bench(&project, options),
+        Command::Bench { what: Bench::Load(options) } => xtask::bench::load_time::bench(&project, options),
         Command::Bench { what: Bench::Request(options) } => xtask::bench::request::bench(&project, options),
         Command::Bench { what: Bench::Revoke(options) } => xtask::bench::revoke::bench(&project, options),
         Command::Fuzz(options) => xtask::fuzz::fuzz(&project, options).map(|_| ()),

@@ -7,6 +7,7 @@ mod bars;
 pub mod control_plane;
 mod database;
 mod load;
+pub mod load_time;
 mod plot;
 mod report;
 pub mod request;

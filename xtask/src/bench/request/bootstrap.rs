@@ -5,6 +5,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
@@ -60,11 +61,18 @@ pub struct Listener {
 pub struct Envoy {
     /// The process.
     pub process: Process,
+    /// When it was started.
+    pub started: Instant,
 }
 
 impl Envoy {
     /// Starts it with one worker. Configuration and log go to `folder`.
     pub fn start(binary: &Path, listeners: &[Listener], folder: &Path) -> Result<Self> {
+        Self::start_within(START_LIMIT, binary, listeners, folder)
+    }
+
+    /// The same for one that may need another time to be ready.
+    pub fn start_within(limit: Duration, binary: &Path, listeners: &[Listener], folder: &Path) -> Result<Self> {
         let admin = free_port()?;
         let configuration = folder.join("envoy.json");
         std::fs::write(&configuration, serde_json::to_vec(&bootstrap(admin, listeners))?)
@@ -77,10 +85,11 @@ impl Envoy {
             // The native filter warns once for each key.
             .args(["--log-level", "error"])
             .env("KEYPLANE_PROXY_TOKEN", TOKEN);
+        let started = Instant::now();
         let mut process = Process::start("Envoy", command, &folder.join("envoy.log"))?;
         let admin = Client::new(admin);
-        process.wait_until(START_LIMIT, || admin.get("/ready", &[]).is_ok_and(|answer| answer.status == 200))?;
-        Ok(Self { process })
+        process.wait_until(limit, || admin.get("/ready", &[]).is_ok_and(|answer| answer.status == 200))?;
+        Ok(Self { process, started })
     }
 }
 

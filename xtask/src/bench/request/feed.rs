@@ -17,6 +17,8 @@ use keyplane_contract::sync::{
 
 use super::super::load::Dice;
 
+/// The most rows of a page, as the control plane makes them.
+const ROWS_PER_PAGE: usize = 3_000;
 /// The largest request that is read.
 const MAX_BODY: u64 = 4 << 20;
 
@@ -117,7 +119,7 @@ fn make(keys: &Keys) -> Result<(Vec<String>, Shared)> {
         Id(id)
     };
     let epoch = id();
-    let mut rows = Rows { writer: PageWriter::new(0), done: Vec::new(), after: 0, revision: 0 };
+    let mut rows = Rows { writer: PageWriter::new(0), done: Vec::new(), after: 0, revision: 0, taken: 0 };
     let account = id();
     rows.push(|revision| {
         let (name, external_id) = ("Example Corp", "");
@@ -179,6 +181,8 @@ struct Rows {
     done: Vec<(u64, PageWriter)>,
     after: u64,
     revision: u64,
+    /// Rows of the page that is being written.
+    taken: usize,
 }
 
 impl Rows {
@@ -186,13 +190,15 @@ impl Rows {
         self.revision += 1;
         let row = row(self.revision);
         let push = |writer: &mut PageWriter| writer.push(&row).map_err(|error| anyhow!("{error}"));
-        if !push(&mut self.writer)? {
+        if self.taken == ROWS_PER_PAGE || !push(&mut self.writer)? {
             let until = self.writer.until();
             let full = std::mem::replace(&mut self.writer, PageWriter::new(until));
             self.done.push((self.after, full));
             self.after = until;
+            self.taken = 0;
             push(&mut self.writer)?;
         }
+        self.taken += 1;
         Ok(())
     }
 }

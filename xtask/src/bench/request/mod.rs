@@ -7,12 +7,12 @@
 //! callers wait for is measured beside it. A server that Envoy asks counts as if it were part of Envoy.
 
 mod authz;
-mod bootstrap;
+pub(super) mod bootstrap;
 mod budget;
 mod cold;
 pub(super) mod cores;
 mod empty;
-mod feed;
+pub(super) mod feed;
 mod figures;
 mod generator;
 mod plan;
