@@ -24,6 +24,7 @@ mod flows {
     mod outage;
     mod products;
     mod readme;
+    mod receipts;
     mod restrictions;
     mod revocation;
     mod rules;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use nix::sys::signal::Signal;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
@@ -190,6 +191,16 @@ impl Envoy {
     /// The process, with its log.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
+    }
+
+    /// `SIGSTOP`: it keeps its connections and answers nothing.
+    pub fn freeze(&self) -> Result<()> {
+        self.process.signal(Signal::SIGSTOP)
+    }
+
+    /// `SIGCONT`: it goes on.
+    pub fn thaw(&self) -> Result<()> {
+        self.process.signal(Signal::SIGCONT)
     }
 
     /// Counters and gauges whose name contains `part`.
