@@ -10,7 +10,7 @@ fn each_request_is_a_json_line_with_the_id_that_its_caller_has() {
     let good = server.call("GET", "/v1/keys", None);
     let refused = server.call("GET", "/v1/keys/nothing", None);
     let unknown = request(&server.management, "GET", "/v1/keys", Some("somebody"), None);
-    server.logs("401");
+    server.logs(r#""status":401"#);
     let log = server.log();
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     for (answer, route) in [(&good, "/v1/keys"), (&refused, "/v1/keys/{id}"), (&unknown, "/v1/keys")] {
