@@ -80,7 +80,9 @@ impl Keys<'_> {
     /// # fn hand_over(_: &str) {}
     /// ```
     pub async fn rotate(self, id: KeyId, how: &RotateKey) -> Result<RotatedKey, Error> {
-        self.transport.send(Call::post(&["v1", "keys", &id.to_string(), "rotate"], how)).await
+        let wait = how.wait.iter().map(|wait| ("wait", format!("{}ms", wait.as_millis())));
+        let call = Call::post_with(&["v1", "keys", &id.to_string(), "rotate"], wait.collect(), how);
+        self.transport.send(call.waiting(how.wait)).await
     }
 
     /// Where a key that was rotated is still used from, the last use first.
@@ -268,6 +270,8 @@ pub struct RotateKey {
     grace_seconds: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retire_when_idle_hours: Option<u64>,
+    #[serde(skip)]
+    wait: Option<Duration>,
 }
 
 impl RotateKey {
@@ -287,6 +291,14 @@ impl RotateKey {
     #[must_use]
     pub fn retire_when_idle_hours(mut self, hours: u64) -> Self {
         self.retire_when_idle_hours = Some(hours);
+        self
+    }
+
+    /// Waits until every live proxy knows the new key and what becomes of the old one, for at most so long: 55 seconds, to the
+    /// millisecond. The answer then holds a [`receipt`](Key::receipt) in the new key.
+    #[must_use]
+    pub fn wait(mut self, wait: Duration) -> Self {
+        self.wait = Some(wait);
         self
     }
 }

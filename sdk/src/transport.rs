@@ -51,7 +51,12 @@ impl Call {
 
     /// Creates something under `path`.
     pub(crate) fn post(path: &[&str], body: &impl Serialize) -> Self {
-        Self::new(Method::POST, path, Vec::new(), Some(json(body)))
+        Self::post_with(path, Vec::new(), body)
+    }
+
+    /// Creates something under `path`, with more to say about how.
+    pub(crate) fn post_with(path: &[&str], query: Vec<(&'static str, String)>, body: &impl Serialize) -> Self {
+        Self::new(Method::POST, path, query, Some(json(body)))
     }
 
     /// Changes what is at `path`.

@@ -26,3 +26,4 @@ pub mod time;
 pub mod usage;
 pub mod user;
 pub mod version;
+pub mod wait;

@@ -9,8 +9,17 @@ use crate::domain::user::User;
 use crate::error::Error;
 use serde_json::json;
 
+/// A user that was removed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RemovedUser {
+    /// The user, as it was.
+    pub user: User,
+    /// A proxy that has this revision refuses all of the user's personal access tokens.
+    pub revision: u64,
+}
+
 /// Removes a user. Keys of projects stay: they belong to the account, not to who made them.
-pub async fn remove_user(app: &App, by: &Origin, id: UserId) -> Result<User, Error> {
+pub async fn remove_user(app: &App, by: &Origin, id: UserId) -> Result<RemovedUser, Error> {
     let reach = by.may(Right::write(Resource::Users))?;
     let now = app.now();
     let mut tx = app.store.write().await?;
@@ -25,8 +34,9 @@ pub async fn remove_user(app: &App, by: &Origin, id: UserId) -> Result<User, Err
         tx.append_audit(&audit(now, by, Action::RevokeKey, key.id.0, Some(stored.account), detail)).await?;
     }
     tx.remove_user(user.no, now).await?;
+    let revision = tx.last_revision();
     let detail = json!({ "email": user.email, "name": user.name, "role": user.role });
     tx.append_audit(&audit(now, by, Action::RemoveUser, id.0, Some(user.account), detail)).await?;
     tx.commit().await?;
-    Ok(user)
+    Ok(RemovedUser { user, revision })
 }

@@ -38,6 +38,8 @@ pub struct RotatedKey {
     pub old: Key,
     /// Until when the old key works at the latest; `None` when it has no fixed end.
     pub grace_ends_at: Option<Time>,
+    /// The revision of the change: a proxy that has it knows the new key, and what became of the old one.
+    pub revision: u64,
 }
 
 /// Rotates a key that works. Without grace the old key is revoked at once; a key that would end within the grace
@@ -89,6 +91,7 @@ pub async fn rotate_key(app: &App, by: &Origin, id: KeyId, handover: Handover) -
         tx.update_key_state(stored.no, old.state, revoked).await?;
         old.state = revoked;
     }
+    let revision = tx.last_revision();
     let grace_ends_at = if at_once { Some(now) } else { old.expires_at };
     let account = Some(stored.account);
     let detail = json!({
@@ -100,7 +103,7 @@ pub async fn rotate_key(app: &App, by: &Origin, id: KeyId, handover: Handover) -
     let mut detail = told(&new);
     detail["replaces"] = json!(old.id);
     tx.append_audit(&audit(now, by, Action::CreateKey, new.id.0, account, detail)).await?;
-    Ok(Pending::new(RotatedKey { new: CreatedKey { key: new, secret }, old, grace_ends_at }, tx))
+    Ok(Pending::new(RotatedKey { new: CreatedKey { key: new, secret }, old, grace_ends_at, revision }, tx))
 }
 
 /// Refuses when as many keys of the project are being replaced as the plan allows it keys. They do not count against the cap, so a

@@ -26,6 +26,15 @@ pub struct AccountChange {
     pub external_id: Option<Option<ExternalId>>,
 }
 
+/// An account as a change left it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChangedAccount {
+    /// The account.
+    pub account: Account,
+    /// A proxy that has this revision knows the account as it is.
+    pub revision: u64,
+}
+
 /// Edits an account, if it is as `expected`. What is so already changes nothing.
 pub async fn update_account(
     app: &App,
@@ -33,7 +42,7 @@ pub async fn update_account(
     id: AccountId,
     expected: &Expected,
     change: AccountChange,
-) -> Result<Account, Error> {
+) -> Result<ChangedAccount, Error> {
     let reach = by.may(Right::write(Resource::Accounts))?;
     let now = app.now();
     let mut tx = app.store.write().await?;
@@ -63,16 +72,16 @@ pub async fn update_account(
         }
         new.external_id = external_id;
     }
-    if new == old {
-        tx.commit().await?;
-        return Ok(new);
+    if new != old {
+        tx.update_account(&old, &new).await?;
     }
-    tx.update_account(&old, &new).await?;
+    // What was so before has an earlier one; who has this has that too.
+    let revision = tx.last_revision();
     for (action, detail) in entries(&old, &new) {
         tx.append_audit(&audit(now, by, action, id.0, Some(new.no), detail)).await?;
     }
     tx.commit().await?;
-    Ok(new)
+    Ok(ChangedAccount { account: new, revision })
 }
 
 fn entries(old: &Account, new: &Account) -> Vec<(Action, Value)> {

@@ -176,3 +176,73 @@ async fn a_wait_holds_up_no_writer_and_ends_when_the_process_stops() {
     let found = beside(std::future::pending(), work).await;
     assert_eq!((&found["proxies"], &found["applied"]), (&json!(1), &json!(0)));
 }
+
+#[tokio::test]
+async fn a_rotation_has_its_receipt_also_when_its_answer_is_given_again() {
+    let (plane, ids) = world(1).await;
+    let head = *plane.app.store.head().borrow();
+    let path = format!("/v1/keys/{}/rotate?wait=20s", ids[0]);
+    let rotate = async || {
+        let request = axum::http::Request::post(&path)
+            .header("authorization", format!("Bearer {}", plane.admin.expose()))
+            .header("content-type", "application/json")
+            .header("idempotency-key", "once");
+        plane.send(request.body(Body::from(r#"{"grace_seconds":0}"#)).unwrap()).await
+    };
+    let first = beside(follow(&plane, 1, "edge"), rotate()).await;
+    assert_eq!(first.status, StatusCode::CREATED, "{first:?}");
+    let made = first.json();
+    let revision = *plane.app.store.head().borrow();
+    assert!(revision > head);
+    let told = |answer: &Value, proxies: u64, applied: u64| {
+        let receipt = &answer["receipt"];
+        assert_eq!((&receipt["revision"], &receipt["proxies"]), (&json!(revision), &json!(proxies)), "{answer}");
+        assert_eq!(receipt["applied"], applied, "{answer}");
+    };
+    told(&made, 1, 1);
+    assert_eq!(made["replaces"]["status"], "revoked");
+    assert_eq!(made["replaces"].get("receipt"), None);
+
+    // A second proxy, which knows the new key as well: the kept answer tells how it stands now.
+    let again = beside(async { tokio::join!(follow(&plane, 1, "edge"), follow(&plane, 2, "other")).0 }, async {
+        while plane.get("/v1/proxies").await.json()["data"].as_array().unwrap().len() < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        rotate().await
+    });
+    let again = again.await;
+    assert_eq!((again.status, again.header("idempotency-replayed")), (StatusCode::CREATED, "true"));
+    told(&again.json(), 2, 2);
+    assert_eq!((&again.json()["id"], &again.json()["key"]), (&made["id"], &made["key"]));
+
+    let id = text(&made, "id");
+    plane.post(&format!("/v1/keys/{id}/rotate?wait=56s"), "{}").await.field(400, "invalid_query", "wait");
+    let plain = plane.post(&format!("/v1/keys/{id}/rotate"), "{}").await;
+    assert_eq!((plain.status, plain.json().get("receipt")), (StatusCode::CREATED, None));
+}
+
+#[tokio::test]
+async fn suspending_an_account_and_removing_a_user_have_their_receipts() {
+    let plane = ControlPlane::start().await;
+    let (account, _) = plane.project().await;
+    let person = json!({ "account_id": account, "email": "a@example.com", "name": "n" });
+    let user = text(&plane.post("/v1/users", person).await.json(), "id");
+    let token = json!({ "user_id": user, "name": "n" });
+    assert_eq!(plane.post("/v1/personal_access_tokens", token).await.status, StatusCode::CREATED);
+    let head = *plane.app.store.head().borrow();
+    beside(follow(&plane, 1, "edge"), async {
+        let path = format!("/v1/accounts/{account}?wait=20s");
+        let applied = |revision| json!({ "revision": revision, "proxies": 1, "applied": 1, "lagging": [] });
+        let suspended = plane.patch(&path, json!({ "status": "suspended" })).await;
+        assert_eq!((receipt(&suspended), &suspended.json()["status"]), (applied(head + 1), &json!("suspended")));
+        let again = plane.patch(&path, json!({ "status": "suspended" })).await;
+        assert_eq!(receipt(&again), applied(head + 1), "nothing changed");
+        let removed = plane.delete(&format!("/v1/users/{user}?wait=20s")).await;
+        assert_eq!(receipt(&removed), applied(head + 2), "their token is revoked");
+    })
+    .await;
+    let bad = plane.patch(&format!("/v1/accounts/{account}?wait=5"), json!({ "status": "active" })).await;
+    bad.field(400, "invalid_query", "wait");
+    let answer = plane.get(&format!("/v1/accounts/{account}")).await.json();
+    assert_eq!((&answer["status"], answer.get("receipt")), (&json!("suspended"), None));
+}

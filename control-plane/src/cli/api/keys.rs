@@ -91,6 +91,9 @@ enum Command {
         /// Revoke the old key by itself once no proxy has seen it for so many hours
         #[arg(long, value_name = "HOURS")]
         retire_when_idle: Option<u64>,
+        /// Wait until every live proxy knows of it, for at most so long, such as 5s or 500ms, and tell which lag
+        #[arg(long, value_name = "TIME", value_parser = wait)]
+        wait: Option<Duration>,
     },
     /// Show from where a rotated key is still used
     Sources {
@@ -181,7 +184,7 @@ impl Command {
                 show.many(&first(keys.all(list), limit).await?)
             }
             Self::Rename { id, name } => show.one(&keys.rename(id, name).await?),
-            Self::Rotate { id, grace, retire_when_idle } => {
+            Self::Rotate { id, grace, retire_when_idle, wait } => {
                 let mut how = RotateKey::new();
                 if let Some(grace) = grace {
                     how = how.grace_seconds(grace.as_secs());
@@ -189,10 +192,16 @@ impl Command {
                 if let Some(hours) = retire_when_idle {
                     how = how.retire_when_idle_hours(hours);
                 }
+                if let Some(wait) = wait {
+                    how = how.wait(wait);
+                }
                 let rotated = keys.rotate(id, &how).await?;
                 show.created(&rotated.key, &rotated.secret)?;
                 if !show.json {
                     println!("{}", handover(id, rotated.grace_ends_at, rotated.replaces.retire_when_idle_hours));
+                    if let Some(receipt) = &rotated.key.receipt {
+                        println!("\n{}", in_words("Known to", receipt));
+                    }
                 }
                 Ok(())
             }
@@ -219,7 +228,7 @@ impl Command {
                 let key = keys.revoke_with(id, &how).await?;
                 show.one(&key)?;
                 if let Some(receipt) = key.receipt.filter(|_| !show.json) {
-                    println!("\n{}", in_words(&receipt));
+                    println!("\n{}", in_words("Refused by", &receipt));
                 }
                 Ok(())
             }
@@ -227,13 +236,13 @@ impl Command {
     }
 }
 
-/// Says who refuses the key, and who may still take it.
-fn in_words(receipt: &Receipt) -> String {
+/// Says who has a change, and who may lack it.
+fn in_words(done: &str, receipt: &Receipt) -> String {
     let Receipt { revision, proxies, applied, elapsed_ms, .. } = receipt;
     let mut text = match (proxies, applied) {
         (0, _) => "No proxy is alive.".to_owned(),
-        (all, some) if all == some => format!("Refused by all {all} live proxies after {elapsed_ms} ms."),
-        (all, some) => format!("Refused by {some} of {all} live proxies after {elapsed_ms} ms."),
+        (all, some) if all == some => format!("{done} all {all} live proxies after {elapsed_ms} ms."),
+        (all, some) => format!("{done} {some} of {all} live proxies after {elapsed_ms} ms."),
     };
     let _ = write!(text, " Revision {revision}.");
     for proxy in receipt.lagging.iter().flatten() {

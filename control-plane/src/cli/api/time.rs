@@ -1,6 +1,7 @@
 //! Times on the command line: as people say them, or to the millisecond.
 
 use crate::domain::time::{Clock as _, SystemClock};
+use crate::domain::wait::{self, WaitError};
 use crate::settings::Retention;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -26,14 +27,8 @@ pub fn length(text: &str) -> Result<Duration, &'static str> {
 }
 
 /// How long to wait for an answer, such as `5s` or `500ms`.
-pub fn wait(text: &str) -> Result<Duration, &'static str> {
-    let found = match text.strip_suffix("ms") {
-        Some(number) => number.parse().ok().map(Duration::from_millis),
-        None => text.strip_suffix('s').and_then(|number| number.parse().ok()).map(Duration::from_secs),
-    };
-    found
-        .filter(|wait| *wait <= Duration::from_secs(55))
-        .ok_or("give a number and its unit, such as 5s or 500ms, at most 55s")
+pub fn wait(text: &str) -> Result<Duration, WaitError> {
+    wait::parse(text)
 }
 
 fn now() -> Timestamp {

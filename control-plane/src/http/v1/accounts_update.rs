@@ -4,7 +4,9 @@ use super::super::auth::Authenticated;
 use super::super::body::{JsonBody, given};
 use super::super::etag::{IfMatch, etag};
 use super::super::problem::{Document, Problem};
+use super::super::query::Parameters;
 use super::objects::{AccountObject, AccountStatusName};
+use super::receipts::{WaitQuery, receipt_of};
 use super::texts::{ForeignText, NameText, PlanText};
 use super::{PathId, field};
 use crate::domain::account::{AccountStatus, ExternalId};
@@ -12,7 +14,7 @@ use crate::domain::id::AccountId;
 use crate::domain::name::Name;
 use crate::error::{Code, Error, FieldError};
 use crate::service::App;
-use crate::service::update_account::{AccountChange, update_account};
+use crate::service::update_account::{AccountChange, ChangedAccount, update_account};
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
@@ -44,7 +46,8 @@ pub struct Body {
 
 /// Edits an account
 ///
-/// What is left out stays as it is. Only the operator changes plan, status and external id.
+/// What is left out stays as it is. Only the operator changes plan, status and external id. With `wait` the answer holds a receipt: how many
+/// proxies have the change by now, and which lag.
 #[utoipa::path(
     patch,
     path = "/v1/accounts/{id}",
@@ -53,6 +56,7 @@ pub struct Body {
     params(
         ("id" = uuid::Uuid, Path, description = "Id of the account"),
         ("if-match" = Option<String>, Header, description = "The ETag of an earlier answer: the account is changed only if nobody edited it since"),
+        WaitQuery,
     ),
     request_body = Body,
     responses(
@@ -66,10 +70,13 @@ pub async fn handle(
     by: Authenticated,
     PathId(id): PathId<AccountId>,
     IfMatch(expected): IfMatch,
+    Parameters(query): Parameters<WaitQuery>,
     JsonBody(body): JsonBody<Body>,
 ) -> Result<impl IntoResponse, Problem> {
-    let account = update_account(&app, &by.origin(), id, &expected, parse(body)?).await?;
-    Ok((etag(account.version()), Json(AccountObject::from(account))))
+    let wait = query.parse()?;
+    let ChangedAccount { account, revision } = update_account(&app, &by.origin(), id, &expected, parse(body)?).await?;
+    let receipt = receipt_of(&app, &by, revision, wait).await;
+    Ok((etag(account.version()), Json(AccountObject::from(account).with(receipt))))
 }
 
 fn parse(body: Body) -> Result<AccountChange, Error> {

@@ -5,8 +5,10 @@ use super::super::body::whole;
 use super::super::created::CreatedAnswer;
 use super::super::post::Post;
 use super::super::problem::{Document, Problem};
+use super::super::query::Parameters;
 use super::PathId;
 use super::objects::KeyObject;
+use super::receipts::WaitQuery;
 use crate::domain::id::KeyId;
 use crate::domain::time::Time;
 use crate::error::{Code, Error, FieldError};
@@ -82,13 +84,14 @@ struct Rotated<'a> {
 /// Replaces a key by a new one with the same attributes
 ///
 /// Both work until the grace ends, or until no proxy has seen the old key for `retire_when_idle_hours`: then it is revoked by itself.
-/// Meanwhile `GET /v1/keys/{id}/sources` tells who still uses the old key. A key that would end sooner anyway keeps its end.
+/// Meanwhile `GET /v1/keys/{id}/sources` tells who still uses the old key. A key that would end sooner anyway keeps its end. With `wait` the
+/// answer holds a receipt: how many proxies know the new key and the old one's end by now, and which lag.
 #[utoipa::path(
     post,
     path = "/v1/keys/{id}/rotate",
     operation_id = "rotate_key",
     tag = "Keys",
-    params(("id" = uuid::Uuid, Path, description = "Id of the key to replace")),
+    params(("id" = uuid::Uuid, Path, description = "Id of the key to replace"), WaitQuery),
     request_body = Body,
     responses(
         (status = 201, description = "The new key, with its secret, and the old one", body = Rotated, headers(("location" = String, description = "Path of the new key"))),
@@ -99,16 +102,20 @@ pub async fn handle(
     State(app): State<App>,
     by: Authenticated,
     PathId(id): PathId<KeyId>,
+    Parameters(query): Parameters<WaitQuery>,
     Post { body, attempt }: Post<Body>,
 ) -> Result<Once<CreatedAnswer>, Problem> {
+    let wait = query.parse()?;
     let work = async {
         let pending = rotate_key(&app, &by.origin(), id, body.handover()?).await?;
-        pending.try_map(|RotatedKey { new: CreatedKey { key, secret }, old, grace_ends_at }| {
+        pending.try_map(|RotatedKey { new: CreatedKey { key, secret }, old, grace_ends_at, revision }| {
             let now = app.now();
             let (location, version) = (format!("/v1/keys/{}", key.id), key.version());
             let (object, replaces) = (KeyObject::at(now, key), KeyObject::at(now, old));
-            CreatedAnswer::new(location, version, &Rotated { object, key: secret.expose(), replaces, grace_ends_at })
+            let rotated = Rotated { object, key: secret.expose(), replaces, grace_ends_at };
+            Ok(CreatedAnswer::new(location, version, &rotated)?.at(revision))
         })
     };
-    Ok(once(&app, attempt.as_ref(), work).await?)
+    let Once { answer, replayed } = once(&app, attempt.as_ref(), work).await?;
+    Ok(Once { answer: answer.with_receipt(&app, &by, wait).await?, replayed })
 }

@@ -35,7 +35,7 @@ mod proxy_tokens_get;
 mod proxy_tokens_list;
 mod proxy_tokens_revoke;
 mod proxy_tokens_update;
-mod receipts;
+pub mod receipts;
 mod rename;
 mod terms;
 pub(super) mod texts;

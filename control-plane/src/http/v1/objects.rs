@@ -79,12 +79,23 @@ pub struct AccountObject {
     external_id: Option<ExternalId>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Time,
+    /// Which proxies have the change; only in the answer to one with `wait`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ReceiptObject>, required = false)]
+    receipt: Option<Box<ReceiptObject>>,
+}
+
+impl AccountObject {
+    /// The same with a receipt, if one was asked for.
+    pub fn with(self, receipt: Option<Box<ReceiptObject>>) -> Self {
+        Self { receipt, ..self }
+    }
 }
 
 impl From<Account> for AccountObject {
     fn from(account: Account) -> Self {
         let Account { id, name, plan, status, external_id, created_at, no: _ } = account;
-        Self { id, name, plan, status, external_id, created_at }
+        Self { id, name, plan, status, external_id, created_at, receipt: None }
     }
 }
 
@@ -140,6 +151,17 @@ pub struct UserObject {
     identity: Option<Identity>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Time,
+    /// Which proxies have the change; only in the answer to one with `wait`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ReceiptObject>, required = false)]
+    receipt: Option<Box<ReceiptObject>>,
+}
+
+impl UserObject {
+    /// The same with a receipt, if one was asked for.
+    pub fn with(self, receipt: Option<Box<ReceiptObject>>) -> Self {
+        Self { receipt, ..self }
+    }
 }
 
 /// What a user is in its account.
@@ -166,7 +188,7 @@ struct IdentityObject {
 impl From<User> for UserObject {
     fn from(user: User) -> Self {
         let User { id, account_id, email, name, role, identity, created_at, no: _, account: _ } = user;
-        Self { id, account_id, email, name, role, identity, created_at }
+        Self { id, account_id, email, name, role, identity, created_at, receipt: None }
     }
 }
 
