@@ -79,6 +79,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
         workers: Arc::new(Workers::default()),
+        proxy_tokens: Arc::default(),
         pages: Arc::default(),
         jwt: Arc::new(jwt),
         throttle: Arc::default(),

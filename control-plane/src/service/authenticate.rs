@@ -141,8 +141,14 @@ fn is_active(status: AccountStatus) -> Result<(), Error> {
 
 /// Finds out whether `credential` is a proxy token.
 pub async fn proxy(app: &App, credential: &Secret) -> Result<ProxyTokenId, Error> {
-    let token = app.store.valid_proxy_token(&credential.digest()).await?;
-    token.ok_or_else(wrong_proxy_token)
+    let digest = credential.digest();
+    let moment = match app.proxy_tokens.find(&digest) {
+        Ok(token) => return Ok(token),
+        Err(moment) => moment,
+    };
+    let token = app.store.valid_proxy_token(&digest).await?.ok_or_else(wrong_proxy_token)?;
+    app.proxy_tokens.keep(moment, digest, token);
+    Ok(token)
 }
 
 /// Returns once this proxy token is revoked, with the refusal: a poll may wait for most of a minute, and a revoked token

@@ -13,6 +13,7 @@ pub mod create_project;
 pub mod create_proxy_token;
 pub mod create_user;
 pub mod initialize;
+pub mod known_tokens;
 pub mod last_uses;
 pub mod list_audit;
 pub mod list_proxies;
@@ -52,6 +53,7 @@ use crate::jwt::Verifier;
 use crate::store::Store;
 use keyplane_contract::id::Id;
 use keyplane_contract::key::Prefix;
+use known_tokens::KnownTokens;
 use last_uses::LastUses;
 use pages::Pages;
 use std::sync::Arc;
@@ -71,6 +73,8 @@ pub struct App {
     pub random: Arc<dyn Random>,
     /// The proxies' workers that poll.
     pub workers: Arc<Workers>,
+    /// Proxy tokens that were found valid.
+    pub proxy_tokens: Arc<KnownTokens>,
     /// Pages of the feed that were made already.
     pub pages: Arc<Pages>,
     /// Verifies JWTs of the configured issuers.

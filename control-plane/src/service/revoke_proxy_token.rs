@@ -8,6 +8,7 @@ use crate::domain::id::ProxyTokenId;
 use crate::domain::rights::{Resource, Right};
 use crate::domain::version::Expected;
 use crate::error::{Code, Error};
+use std::sync::Arc;
 
 /// Revokes a proxy token, if it is as `expected`. Its waiting polls end. The last one may go too: then no proxy hears of changes, and each
 /// goes on with the table that it has. One that is revoked already stays as it is.
@@ -32,7 +33,14 @@ pub async fn revoke_proxy_token(
     let token = ProxyToken { revoked_at: Some(now), ..token };
     tx.update_proxy_token(&token).await?;
     tx.append_audit(&audit(now, by, Action::RevokeProxyToken, id.0, None, told(&token))).await?;
-    tx.commit().await?;
-    app.workers.tell_of_revocation();
+    let (known, workers) = (Arc::clone(&app.proxy_tokens), Arc::clone(&app.workers));
+    // To its end, also if who asked goes away meanwhile: what is revoked on the disk must not be known as valid here.
+    let revoking = tokio::spawn(async move {
+        let committed = tx.commit().await;
+        known.forget();
+        workers.tell_of_revocation();
+        committed
+    });
+    revoking.await.map_err(Error::internal)??;
     Ok(token)
 }

@@ -4,6 +4,7 @@ use crate::support::{Answer, ControlPlane, text};
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 async fn make(plane: &ControlPlane, name: &str) -> Value {
@@ -100,4 +101,35 @@ async fn a_token_in_use_is_no_admin_key_and_the_other_way_round() {
     let request = Request::builder().method(Method::GET).uri("/v1/proxy_tokens").header("x-api-key", &token);
     plane.send(request.body(Body::empty()).unwrap()).await.problem(401, "credential_invalid");
     poll(&plane, plane.admin.expose(), "").await.problem(401, "credential_invalid");
+}
+
+/// Whoever asks for a revocation may go away at any moment. Either nothing happened, or the token is refused.
+#[tokio::test]
+async fn a_revocation_that_is_on_the_disk_holds_also_if_its_caller_went_away() {
+    let plane = ControlPlane::start().await;
+    let mut revoked = 0;
+    for patience in 0..60 {
+        let next = make(&plane, "next").await;
+        let (path, secret) = (path(&next), text(&next, "key"));
+        // From now on it is known to be valid.
+        assert_eq!(poll(&plane, &secret, "").await.status, StatusCode::OK);
+        let mut revoking = Box::pin(plane.delete(&path));
+        for _ in 0..patience {
+            if std::future::poll_fn(|context| Poll::Ready(revoking.as_mut().poll(context).is_ready())).await {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(revoking);
+        // Whatever was to be committed is, after one more commit.
+        plane.app.store.write().await.unwrap().commit().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        let valid = plane.get(&path).await.json()["revoked_at"].is_null();
+        let status = if valid { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
+        assert_eq!(poll(&plane, &secret, "").await.status, status, "after {patience} steps");
+        revoked += u32::from(!valid);
+        plane.delete(&path).await;
+        assert_eq!(poll(&plane, &secret, "").await.status, StatusCode::UNAUTHORIZED);
+    }
+    assert!((1..60).contains(&revoked), "{revoked}");
 }

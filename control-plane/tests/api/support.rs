@@ -150,6 +150,7 @@ impl ControlPlane {
             clock: Arc::<ManualClock>::clone(&clock),
             random: Arc::new(SystemRandom),
             workers: Arc::new(Workers::default()),
+            proxy_tokens: Arc::default(),
             pages: Arc::default(),
             jwt: Arc::new(Verifier::new(&JwtSettings::default(), |_| None).unwrap()),
             throttle: Arc::default(),
