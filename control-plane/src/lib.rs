@@ -9,6 +9,7 @@ pub mod error;
 pub mod http;
 pub mod jwt;
 pub mod listen;
+pub mod modules;
 pub mod service;
 pub mod settings;
 pub mod store;

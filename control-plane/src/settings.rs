@@ -54,6 +54,8 @@ pub struct Settings {
     pub sync_client_ca: OptionalFile,
     /// The most connections of each listener at once.
     pub max_connections: NonZeroU32,
+    /// Files of the filter that proxies may fetch; without any, the one beside the program.
+    pub filter_modules: Vec<PathBuf>,
     /// How long a revoked key stays in the feed, such as `7d`.
     pub revoked_retention: Retention,
     /// How long usage is kept by the day, such as `400d`.

@@ -20,6 +20,8 @@ mod calls;
 mod every_route;
 #[path = "api/feed.rs"]
 mod feed;
+#[path = "api/filter.rs"]
+mod filter;
 #[path = "api/idempotency.rs"]
 mod idempotency;
 #[path = "api/input.rs"]

@@ -7,6 +7,7 @@
 //! - [`toolchain`], [`wasm`], [`trim`]: from Rust source to `keyplane.wasm`
 //! - [`envoy`]: an Envoy binary that will do
 //! - [`schemathesis`]: what calls the API by its description
+//! - [`package`]: what an operator deploys
 //! - [`parts`]: everything a stack is made of, built or fetched
 //! - [`stack`]: control plane, upstream and Envoy as child processes
 //! - [`up`], [`test`]: the two commands
@@ -16,6 +17,7 @@
 pub mod bench;
 pub mod envoy;
 pub mod fuzz;
+pub mod package;
 pub mod parts;
 pub mod project;
 pub mod run;

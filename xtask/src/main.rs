@@ -26,6 +26,8 @@ enum Command {
     Test,
     /// Build the filter: target/keyplane.wasm and its SHA-256.
     Wasm,
+    /// Build what an operator deploys, optimised: target/package/.
+    Package,
     /// Measure, and say which goals are met. Figures go to target/bench/.
     Bench {
         #[command(subcommand)]
@@ -70,6 +72,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
             println!("{}", xtask::wasm::build(&project)?.display());
             Ok(())
         }
+        Command::Package => xtask::package::package(&project),
         Command::Bench { what: Bench::ControlPlane(options) } => xtask::bench::control_plane::bench(&project, options),
         Command::Bench { what: Bench::Load(options) } => xtask::bench::load_time::bench(&project, options),
         Command::Bench { what: Bench::Request(options) } => xtask::bench::request::bench(&project, options),

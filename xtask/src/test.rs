@@ -10,6 +10,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::fuzz;
+use crate::package::proof;
 use crate::parts::Parts;
 use crate::project::Project;
 use crate::run::{self, BOLD, GOOD};
@@ -53,8 +54,9 @@ pub fn test(project: &Project) -> Result<()> {
         total.add(tests(cargo)?);
         Ok(())
     })?;
-    let parts = step("control plane, filter, Envoy, Schemathesis", || {
+    let parts = step("control plane, filter, Envoy, and the tools of tests", || {
         schemathesis::obtain(project)?;
+        proof::obtain(project)?;
         Parts::obtain(project)
     })?;
     step("all other crates, and flows through a real Envoy", || {

@@ -114,22 +114,26 @@ fn debian() -> Result<Toolchain> {
             );
         }
         let packages = DEBIAN_PACKAGES.join(" ");
-        let what = format!("apt-get install {packages}");
-        // The lists may be missing (a fresh image) or so old that what they name is gone from the mirror.
-        let took =
-            run::attempt(&what, apt(&["install", "-y", "--no-install-recommends"], &DEBIAN_PACKAGES), Some(APT_LIMIT))
-                .or_else(|_| {
-                    let first = run::step("apt-get update", apt(&["update"], &[]), Some(APT_LIMIT))?;
-                    let install = apt(&["install", "-y", "--no-install-recommends"], &DEBIAN_PACKAGES);
-                    run::step(&what, install, Some(APT_LIMIT)).map(|second| first + second)
-                })
-                .with_context(|| format!("install them yourself: `sudo apt-get install {packages}`"))?;
+        let took = install(&DEBIAN_PACKAGES)?;
         if !debian_ready() {
             bail!("{packages} are installed, but {DEBIAN_RUSTC} or {DEBIAN_STD_SOURCE} is missing or too old");
         }
-        run::done(&what, took);
+        run::done(&format!("apt-get install {packages}"), took);
     }
     Ok(Toolchain::Debian { linker: linker()? })
+}
+
+/// Installs packages of Debian.
+pub(crate) fn install(packages: &[&str]) -> Result<Duration> {
+    let what = format!("apt-get install {}", packages.join(" "));
+    let command = || apt(&["install", "-y", "--no-install-recommends"], packages);
+    // The lists may be missing (a fresh image) or so old that what they name is gone from the mirror.
+    run::attempt(&what, command(), Some(APT_LIMIT))
+        .or_else(|_| {
+            let first = run::step("apt-get update", apt(&["update"], &[]), Some(APT_LIMIT))?;
+            run::step(&what, command(), Some(APT_LIMIT)).map(|second| first + second)
+        })
+        .with_context(|| format!("install them yourself: `sudo {what}`"))
 }
 
 /// Whether Debian's compiler and the source are there, new enough for this workspace, and of one version.

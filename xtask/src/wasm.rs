@@ -40,15 +40,20 @@ pub fn build(project: &Project) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// A cargo setting that replaces the machine's folders in panic locations, so that a module tells nothing of the builder's
-/// home and is the same wherever the same toolchain builds it.
+/// A cargo setting with [`remaps`] for the filter.
 fn remapped_paths(project: &Project) -> String {
+    format!("target.{TARGET}.rustflags={:?}", remaps(project))
+}
+
+/// Compiler options that replace the machine's folders in panic locations, so that what is built tells nothing of the builder's
+/// home and is the same wherever the same toolchain builds it.
+pub(crate) fn remaps(project: &Project) -> Vec<String> {
     let cargo_home = std::env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
     let mut flags = vec![format!("--remap-path-prefix={}=keyplane", project.root().display())];
     flags.extend(cargo_home.map(|home| format!("--remap-path-prefix={}=cargo", home.display())));
-    format!("target.{TARGET}.rustflags={flags:?}")
+    flags
 }
 
 /// SHA-256 as lower-case hexadecimal.

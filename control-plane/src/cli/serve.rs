@@ -15,6 +15,7 @@ use crate::domain::time::{Clock as _, SystemClock};
 use crate::http;
 use crate::jwt::Verifier;
 use crate::listen::{self, Listener, Tls, TlsError, TlsFiles};
+use crate::modules::Modules;
 use crate::service::App;
 use crate::service::initialize::{FirstCredentials, add_first_proxy_token, initialize};
 use crate::service::last_uses::write_last_uses;
@@ -70,6 +71,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let plans = Plans::new(settings.plans.clone(), settings.default_plan.clone())?;
     let proxy_metadata = ProxyMetadata::new(settings.proxy_metadata.clone())?;
     let personal_token_prefix = personal_token_prefix(&settings.personal_token_prefix)?;
+    let modules = Modules::read(&settings.filter_modules, std::env::current_exe().ok().as_deref())?;
     let signal = stop_signal()?;
     let store = open(&settings).await?;
 
@@ -81,6 +83,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         workers: Arc::new(Workers::default()),
         proxy_tokens: Arc::default(),
         pages: Arc::default(),
+        modules: Arc::new(modules),
         jwt: Arc::new(jwt),
         throttle: Arc::default(),
         last_uses: Arc::default(),

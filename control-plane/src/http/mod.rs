@@ -7,6 +7,7 @@ mod body;
 mod created;
 mod docs;
 mod etag;
+mod filter;
 mod health;
 mod metrics;
 mod observe;
@@ -28,17 +29,17 @@ use problem::Problem;
 /// The longest body of a management request, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
-/// The management listener: `/v1`, `/metrics`, `/healthz`, `/readyz`, and what tells of it: `/docs`, `/errors`, `/openapi.json`, `/llms.txt`.
+/// The management listener: `/v1`, `/metrics`, `/healthz`, `/readyz`, and what tells of it: `/docs`, `/errors`, `/openapi.json`, `/llms.txt`, and the filter under `/filter`.
 pub fn management(app: &App) -> Router {
     let metrics = Router::new()
         .route("/metrics", get(metrics::handle))
         .route_layer(from_fn_with_state(app.clone(), auth::require_caller));
-    finish(app, v1::routes(app).merge(metrics).merge(docs::routes()))
+    finish(app, v1::routes(app).merge(metrics).merge(docs::routes()).merge(filter::routes()))
 }
 
-/// The sync listener: `/sync/v1`, `/healthz`, `/readyz`.
+/// The sync listener: `/sync/v1`, `/filter`, `/healthz`, `/readyz`.
 pub fn sync(app: &App) -> Router {
-    finish(app, sync::routes(app))
+    finish(app, sync::routes(app).merge(filter::routes()))
 }
 
 fn finish(app: &App, routes: Router<App>) -> Router {

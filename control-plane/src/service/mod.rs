@@ -50,6 +50,7 @@ use crate::domain::random::Random;
 use crate::domain::time::{Clock, Time};
 use crate::error::{Code, Error, FieldError};
 use crate::jwt::Verifier;
+use crate::modules::Modules;
 use crate::store::Store;
 use keyplane_contract::id::Id;
 use keyplane_contract::key::Prefix;
@@ -77,6 +78,8 @@ pub struct App {
     pub proxy_tokens: Arc<KnownTokens>,
     /// Pages of the feed that were made already.
     pub pages: Arc<Pages>,
+    /// The filter, for proxies to fetch.
+    pub modules: Arc<Modules>,
     /// Verifies JWTs of the configured issuers.
     pub jwt: Arc<Verifier>,
     /// Counts failed authentications.

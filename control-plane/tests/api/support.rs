@@ -152,6 +152,7 @@ impl ControlPlane {
             workers: Arc::new(Workers::default()),
             proxy_tokens: Arc::default(),
             pages: Arc::default(),
+            modules: Arc::default(),
             jwt: Arc::new(Verifier::new(&JwtSettings::default(), |_| None).unwrap()),
             throttle: Arc::default(),
             last_uses: Arc::default(),

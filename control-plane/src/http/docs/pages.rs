@@ -16,10 +16,12 @@ pub const PAGES: &[(&str, &str)] = &[
     ("jwt", include_str!("../../../../docs/jwt.md")),
     ("jwt-in-envoy", include_str!("../../../../docs/jwt-in-envoy.md")),
     ("operations", include_str!("../../../../docs/operations.md")),
+    ("packaging", include_str!("../../../../docs/packaging.md")),
     ("performance", include_str!("../../../../docs/performance.md")),
     ("protocol", include_str!("../../../../docs/protocol.md")),
     ("recipes", include_str!("../../../../docs/recipes.md")),
     ("rows", include_str!("../../../../docs/rows.md")),
+    ("upgrading", include_str!("../../../../docs/upgrading.md")),
 ];
 
 /// The page of this name.
