@@ -1,13 +1,16 @@
 //! Accounts: `/v1/accounts`.
 
+use crate::change::Change;
 use crate::error::Error;
 use crate::id::AccountId;
 use crate::page::{Page, Pager, Range, one_page};
+use crate::receipt::{Receipt, parameter};
 use crate::transport::{Call, Transport};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 const PATH: &[&str] = &["v1", "accounts"];
 
@@ -34,12 +37,26 @@ impl Accounts<'_> {
 
     /// The account with this id.
     pub async fn get(self, id: AccountId) -> Result<Account, Error> {
-        self.transport.send(Call::get(&["v1", "accounts", &id.to_string()], Vec::new())).await
+        self.transport.send(Call::get(&["v1", "accounts", &id.to_string()])).await
     }
 
-    /// Edits an account. What the change does not name stays as it is.
+    /// Edits an account. What the change does not name stays as it is. With a [wait](UpdateAccount::wait) the answer holds a
+    /// [receipt](Account::receipt).
+    ///
+    /// ```no_run
+    /// # async fn run(client: keyplane_sdk::Client, id: keyplane_sdk::AccountId) -> Result<(), keyplane_sdk::Error> {
+    /// use keyplane_sdk::{AccountStatus, UpdateAccount};
+    /// use std::time::Duration;
+    ///
+    /// // All its keys are refused, by every live proxy, when this is answered.
+    /// let change = UpdateAccount::new().status(AccountStatus::Suspended).wait(Duration::from_secs(5));
+    /// let account = client.accounts().update(id, &change).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn update(self, id: AccountId, change: &UpdateAccount) -> Result<Account, Error> {
-        self.transport.send(Call::patch(&["v1", "accounts", &id.to_string()], change)).await
+        let call = Call::patch(&["v1", "accounts", &id.to_string()], change);
+        self.transport.send(call.query(parameter(change.wait)).waiting(change.wait)).await
     }
 
     /// One page of accounts.
@@ -71,6 +88,9 @@ pub struct Account {
     pub external_id: Option<String>,
     /// When it was created.
     pub created_at: Timestamp,
+    /// Which proxies have the change; only in the answer to one with a wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
 }
 
 /// Whether an account's keys work.
@@ -106,6 +126,10 @@ pub struct UpdateAccount {
     plan: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<AccountStatus>,
+    #[serde(skip_serializing_if = "Change::is_keep")]
+    external_id: Change<String>,
+    #[serde(skip)]
+    wait: Option<Duration>,
 }
 
 impl UpdateAccount {
@@ -134,6 +158,28 @@ impl UpdateAccount {
         self.status = Some(status);
         self
     }
+
+    /// What issuers of JWTs call it.
+    #[must_use]
+    pub fn external_id(mut self, id: impl Into<String>) -> Self {
+        self.external_id = Change::Set(id.into());
+        self
+    }
+
+    /// Issuers of JWTs do not know it.
+    #[must_use]
+    pub fn no_external_id(mut self) -> Self {
+        self.external_id = Change::Clear;
+        self
+    }
+
+    /// Waits until every live proxy has the change, for at most so long: 55 seconds, to the millisecond. The answer then
+    /// holds a [receipt](Account::receipt).
+    #[must_use]
+    pub fn wait(mut self, wait: Duration) -> Self {
+        self.wait = Some(wait);
+        self
+    }
 }
 
 /// What a new account is to be.
@@ -142,12 +188,21 @@ pub struct CreateAccount {
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     plan: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_id: Option<String>,
 }
 
 impl CreateAccount {
     /// An account of this name.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), plan: None }
+        Self { name: name.into(), plan: None, external_id: None }
+    }
+
+    /// What issuers of JWTs call it, such as Clerk's `org_id`. No two accounts share one.
+    #[must_use]
+    pub fn external_id(mut self, id: impl Into<String>) -> Self {
+        self.external_id = Some(id.into());
+        self
     }
 
     /// The plan's name.

@@ -26,7 +26,7 @@ impl AdminKeys<'_> {
 
     /// The admin key with this id.
     pub async fn get(self, id: AdminKeyId) -> Result<AdminKey, Error> {
-        self.transport.send(Call::get(&["v1", "admin_keys", &id.to_string()], Vec::new())).await
+        self.transport.send(Call::get(&["v1", "admin_keys", &id.to_string()])).await
     }
 
     /// One page of admin keys.
@@ -89,6 +89,9 @@ pub enum Access {
     Read,
     /// It may do everything.
     Write,
+    /// An access that this version does not know.
+    #[serde(other)]
+    Other,
 }
 
 impl fmt::Display for Access {
@@ -96,6 +99,7 @@ impl fmt::Display for Access {
         f.write_str(match self {
             Self::Read => "read",
             Self::Write => "write",
+            Self::Other => "other",
         })
     }
 }

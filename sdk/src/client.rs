@@ -1,15 +1,20 @@
 //! The client and its settings.
 
 use crate::api_key::ApiKey;
-use crate::error::BuildError;
+use crate::credential::Credential;
+use crate::error::{BuildError, Error};
+use crate::me::Me;
 use crate::retry::RetryPolicy;
-use crate::transport::Transport;
+#[cfg(feature = "rustls")]
+use crate::tls::{self, Tls};
+use crate::transport::{Call, Transport};
 use crate::{
     accounts::Accounts, admin_keys::AdminKeys, audit::Audit, keys::Keys, personal_tokens::PersonalTokens,
-    projects::Projects, proxy_tokens::ProxyTokens, usage::Usage, users::Users,
+    projects::Projects, proxies::Proxies, proxy_tokens::ProxyTokens, usage::Usage, users::Users,
 };
 use reqwest::Url;
 use reqwest::header::HeaderValue;
+use std::env::VarError;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,8 +23,8 @@ use zeroize::Zeroizing;
 
 /// The time-out of one attempt, unless set.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// A connection is there sooner than an answer, or not at all.
-const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The time-out of connecting, unless set: a connection is there sooner than an answer, or not at all.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A client of one control plane. Cheap to clone; clones share connections.
 ///
@@ -43,8 +48,15 @@ impl Client {
     pub const URL_VARIABLE: &'static str = "KEYPLANE_URL";
     /// The environment variable with the credential, such as an admin key.
     pub const CREDENTIAL_VARIABLE: &'static str = "KEYPLANE_API_KEY";
+    /// The environment variable with the path of a PEM file of authorities to trust, in place of the operating system's.
+    #[cfg(feature = "rustls")]
+    pub const CA_VARIABLE: &'static str = "KEYPLANE_CA_FILE";
+    /// The environment variable with the path of a PEM file of a client certificate and its private key.
+    #[cfg(feature = "rustls")]
+    pub const CLIENT_CERTIFICATE_VARIABLE: &'static str = "KEYPLANE_CLIENT_CERT_FILE";
 
-    /// A client with the default settings, from `KEYPLANE_URL` and `KEYPLANE_API_KEY`.
+    /// A client with the default settings, from `KEYPLANE_URL` and `KEYPLANE_API_KEY`; with the feature `rustls` also from
+    /// `KEYPLANE_CA_FILE` and `KEYPLANE_CLIENT_CERT_FILE`, where they are set.
     pub fn from_env() -> Result<Self, BuildError> {
         Self::builder().env()?.build()
     }
@@ -89,6 +101,30 @@ impl Client {
         ProxyTokens { transport: &self.transport }
     }
 
+    /// Proxies, and what each of them has applied.
+    pub fn proxies(&self) -> Proxies<'_> {
+        Proxies { transport: &self.transport }
+    }
+
+    /// Who this client calls as.
+    ///
+    /// ```no_run
+    /// # async fn run(client: keyplane_sdk::Client) -> Result<(), keyplane_sdk::Error> {
+    /// use keyplane_sdk::Me;
+    ///
+    /// match client.me().await? {
+    ///     Me::AdminKey(key) => println!("the admin key {}", key.name),
+    ///     Me::Key(key) => println!("the key {} of account {}", key.key_prefix, key.account_id),
+    ///     Me::User(user) => println!("{}", user.email),
+    ///     _ => println!("somebody that this version does not know"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn me(&self) -> Result<Me, Error> {
+        self.transport.send(Call::get(&["v1", "me"])).await
+    }
+
     /// Usage of keys.
     pub fn usage(&self) -> Usage<'_> {
         Usage { transport: &self.transport }
@@ -128,9 +164,19 @@ impl fmt::Debug for Client {
 #[must_use = "settings do nothing until `build` is called"]
 pub struct ClientBuilder {
     base_url: Option<String>,
-    credential: Option<ApiKey>,
+    credential: Option<Chosen>,
     timeout: Option<Duration>,
+    connect_timeout: Option<Duration>,
     retry: RetryPolicy,
+    #[cfg(feature = "rustls")]
+    tls: Tls,
+}
+
+/// A credential as it was given; a token is checked when the client is made.
+#[derive(Clone)]
+enum Chosen {
+    Key(ApiKey),
+    Token(Zeroizing<String>),
 }
 
 impl ClientBuilder {
@@ -146,7 +192,22 @@ impl ClientBuilder {
 
     /// The credential of the calls, such as an admin key.
     pub fn credential(mut self, key: ApiKey) -> Self {
-        self.credential = Some(key);
+        self.credential = Some(Chosen::Key(key));
+        self
+    }
+
+    /// A credential that has not the shape of a key: a JWT of an issuer that the control plane trusts, or a key that was
+    /// imported. It is sent as it is, and a JWT is not renewed: make a new client when it ends.
+    ///
+    /// ```no_run
+    /// # fn token_of_the_job() -> String { String::new() }
+    /// use keyplane_sdk::Client;
+    ///
+    /// let client = Client::builder().base_url("http://127.0.0.1:8080").token(token_of_the_job()).build()?;
+    /// # Ok::<(), keyplane_sdk::BuildError>(())
+    /// ```
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.credential = Some(Chosen::Token(Zeroizing::new(token.into())));
         self
     }
 
@@ -157,20 +218,71 @@ impl ClientBuilder {
         self
     }
 
+    /// How long connecting may take, as a part of the time-out; 5 s unless set.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = Some(timeout);
+        self
+    }
+
+    /// Trusts the authorities of these PEM certificates, in place of those that the operating system trusts.
+    ///
+    /// ```no_run
+    /// use keyplane_sdk::Client;
+    ///
+    /// let authorities = std::fs::read("/etc/keyplane/ca.pem")?;
+    /// let client = Client::builder().base_url("https://keyplane.internal").ca_certificates(authorities).env()?.build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "rustls")]
+    pub fn ca_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.tls.authorities = Some(pem.into());
+        self
+    }
+
+    /// Shows this certificate to a server that asks for one: PEM with the certificate, those between it and its authority,
+    /// and the private key, without a passphrase.
+    #[cfg(feature = "rustls")]
+    pub fn client_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.tls.client = Some(Zeroizing::new(pem.into()));
+        self
+    }
+
     /// When calls are sent again.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
         self
     }
 
-    /// Takes the base URL and the credential that are not set yet from `KEYPLANE_URL` and `KEYPLANE_API_KEY`.
-    pub fn env(mut self) -> Result<Self, BuildError> {
+    /// Takes what is not set yet from the environment: the base URL from `KEYPLANE_URL`, the credential from
+    /// `KEYPLANE_API_KEY`, and with the feature `rustls` the certificates from `KEYPLANE_CA_FILE` and
+    /// `KEYPLANE_CLIENT_CERT_FILE`, which may be missing.
+    pub fn env(self) -> Result<Self, BuildError> {
+        self.variables(|name| std::env::var(name))
+    }
+
+    /// As [`env`](Self::env), with another environment: tests cannot set variables without a race.
+    fn variables(mut self, variable: impl Fn(&str) -> Result<String, VarError>) -> Result<Self, BuildError> {
         if self.base_url.is_none() {
-            let url = std::env::var(Client::URL_VARIABLE).map_err(|_| BuildError::NoVariable(Client::URL_VARIABLE))?;
+            let url = variable(Client::URL_VARIABLE).map_err(|_| BuildError::NoVariable(Client::URL_VARIABLE))?;
             self.base_url = Some(url);
         }
         if self.credential.is_none() {
-            self.credential = Some(ApiKey::from_env(Client::CREDENTIAL_VARIABLE)?);
+            let name = Client::CREDENTIAL_VARIABLE;
+            self.credential = Some(Chosen::Key(ApiKey::from_variable(name, variable(name))?));
+        }
+        #[cfg(feature = "rustls")]
+        {
+            let file = |name: &str| match variable(name) {
+                Err(VarError::NotPresent) => Ok(None),
+                Err(VarError::NotUnicode(_)) => Err(BuildError::Tls(format!("the path in {name} is not UTF-8 text"))),
+                Ok(path) => tls::read(name, path.as_ref()).map(Some),
+            };
+            if self.tls.authorities.is_none() {
+                self.tls.authorities = file(Client::CA_VARIABLE)?.map(|pem| pem.to_vec());
+            }
+            if self.tls.client.is_none() {
+                self.tls.client = file(Client::CLIENT_CERTIFICATE_VARIABLE)?;
+            }
         }
         Ok(self)
     }
@@ -178,12 +290,15 @@ impl ClientBuilder {
     /// The client. Checks the settings; calls nothing.
     pub fn build(self) -> Result<Client, BuildError> {
         let base = check_url(&self.base_url.ok_or(BuildError::NoBaseUrl)?)?;
-        let credential = self.credential.ok_or(BuildError::NoCredential)?;
+        let credential = match self.credential.ok_or(BuildError::NoCredential)? {
+            Chosen::Key(key) => Credential::Key(key),
+            Chosen::Token(text) => Credential::token(text)?,
+        };
         let timeout = self.timeout.unwrap_or(TIMEOUT);
         let mut http = reqwest::Client::builder()
             .user_agent(concat!("keyplane-sdk/", env!("CARGO_PKG_VERSION")))
             .timeout(timeout)
-            .connect_timeout(timeout.min(MAX_CONNECT_TIMEOUT))
+            .connect_timeout(self.connect_timeout.unwrap_or(CONNECT_TIMEOUT).min(timeout))
             // Keyplane sends none, and one must not carry the credential elsewhere.
             .redirect(reqwest::redirect::Policy::none())
             // What is sent again is decided in `retry`, in one place.
@@ -192,8 +307,10 @@ impl ClientBuilder {
             // A proxy of the environment cannot reach this machine's loopback, and need not see the credential.
             http = http.no_proxy();
         }
+        #[cfg(feature = "rustls")]
+        let http = self.tls.apply(http)?;
         let http = http.build().map_err(|error| BuildError::Http(Box::new(error)))?;
-        // A key is letters, digits and underscores, so it is always a header value.
+        // Keys and tokens are visible ASCII, so they are always header values.
         let bearer = Zeroizing::new(format!("Bearer {}", credential.expose()));
         let mut authorization = HeaderValue::from_str(&bearer).map_err(|_| BuildError::NoCredential)?;
         authorization.set_sensitive(true);
@@ -206,12 +323,20 @@ impl ClientBuilder {
 /// Shows the mask of the credential, and of the URL that it is set: it was not checked yet for a password.
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientBuilder")
+        let credential = self.credential.as_ref().map(|credential| match credential {
+            Chosen::Key(key) => key.mask(),
+            Chosen::Token(_) => "...",
+        });
+        let mut shown = f.debug_struct("ClientBuilder");
+        shown
             .field("base_url", &self.base_url.as_ref().map(|_| ".."))
-            .field("credential", &self.credential)
+            .field("credential", &credential)
             .field("timeout", &self.timeout)
-            .field("retry", &self.retry)
-            .finish()
+            .field("connect_timeout", &self.connect_timeout)
+            .field("retry", &self.retry);
+        #[cfg(feature = "rustls")]
+        shown.field("tls", &self.tls);
+        shown.finish()
     }
 }
 
@@ -282,6 +407,46 @@ mod tests {
     fn https_is_taken_with_the_feature() {
         let credential = ApiKey::parse(ADMIN).unwrap();
         Client::builder().base_url("https://example.com/keyplane/").credential(credential).build().unwrap();
+    }
+
+    #[test]
+    fn what_is_not_set_comes_from_the_environment_and_what_is_set_stays() {
+        let known = |name: &str| match name {
+            "KEYPLANE_URL" => Ok("http://127.0.0.1:1".to_owned()),
+            "KEYPLANE_API_KEY" => Ok(ADMIN.to_owned()),
+            _ => Err(VarError::NotPresent),
+        };
+        let client = Client::builder().variables(known).unwrap().build().unwrap();
+        assert!(
+            format!("{client:?}").contains("http://127.0.0.1:1/") && format!("{client:?}").contains("kp_admin_0123")
+        );
+        let none = |_: &str| Err(VarError::NotPresent);
+        let set = Client::builder().base_url("http://127.0.0.1:2").token("t");
+        assert!(format!("{:?}", set.clone().variables(known).unwrap().build().unwrap()).contains("127.0.0.1:2"));
+        assert!(set.variables(none).is_ok());
+        let error = Client::builder().variables(none).unwrap_err();
+        assert!(error.to_string().contains("KEYPLANE_URL"), "{error}");
+        let error = Client::builder().base_url("http://127.0.0.1:2").variables(none).unwrap_err();
+        assert!(error.to_string().contains("KEYPLANE_API_KEY"), "{error}");
+    }
+
+    #[cfg(feature = "rustls")]
+    #[test]
+    fn certificates_come_from_the_files_that_the_environment_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        std::fs::write(&path, "the text of a file").unwrap();
+        let builder = |variable: &'static str, path: &std::path::Path| {
+            let path = path.to_str().unwrap().to_owned();
+            let set = Client::builder().base_url("https://localhost:1").token("t");
+            set.variables(move |name| if name == variable { Ok(path.clone()) } else { Err(VarError::NotPresent) })
+        };
+        let read = builder("KEYPLANE_CA_FILE", &path).unwrap().tls;
+        assert_eq!((read.authorities.as_deref(), read.client), (Some(b"the text of a file".as_slice()), None));
+        let read = builder("KEYPLANE_CLIENT_CERT_FILE", &path).unwrap().tls;
+        assert_eq!((read.authorities, read.client.as_deref()), (None, Some(&b"the text of a file".to_vec())));
+        let error = builder("KEYPLANE_CA_FILE", &folder.path().join("none")).unwrap_err();
+        assert_eq!(error.to_string(), "the file that KEYPLANE_CA_FILE names cannot be read: entity not found");
     }
 
     #[test]

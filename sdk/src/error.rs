@@ -227,6 +227,8 @@ pub enum AnswerErrorKind {
     TooLong,
     /// The next page of a list has the cursor of the page before.
     CursorStandsStill,
+    /// The answer to a call that waits for proxies has no receipt: the server does not know waiting yet.
+    NoReceipt,
 }
 
 impl fmt::Display for AnswerError {
@@ -238,6 +240,7 @@ impl fmt::Display for AnswerError {
             }
             AnswerErrorKind::TooLong => f.write_str("its body is longer than any answer of Keyplane")?,
             AnswerErrorKind::CursorStandsStill => f.write_str("its list does not move on to the next page")?,
+            AnswerErrorKind::NoReceipt => f.write_str("without the receipt that it was asked for")?,
         }
         f.write_str(". Check that the base URL is Keyplane's management listener, and the versions of both sides")?;
         if self.took_effect {
@@ -263,6 +266,10 @@ pub enum BuildError {
     NoCredential,
     /// The credential cannot be used.
     Credential(ApiKeyError),
+    /// The token cannot be used; the text says why and does not repeat it.
+    Token(&'static str),
+    /// The certificates cannot be used; the text says which and why.
+    Tls(String),
     /// The HTTP client could not be set up, for want of certificates for instance.
     Http(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -278,6 +285,8 @@ impl fmt::Display for BuildError {
             Self::BaseUrl(why) => write!(f, "the base URL cannot be used: {why}"),
             Self::NoCredential => f.write_str("the client has no credential: give it an admin key"),
             Self::Credential(error) => error.fmt(f),
+            Self::Token(why) => write!(f, "the token cannot be used: {why}"),
+            Self::Tls(why) => f.write_str(why),
             Self::Http(error) => write!(f, "the HTTP client could not be set up: {}", innermost(error.as_ref())),
         }
     }

@@ -1,10 +1,12 @@
 //! Keys: `/v1/keys`.
 
 use crate::api_key::ApiKey;
-use crate::error::Error;
+use crate::error::{AnswerError, AnswerErrorKind, Error};
 use crate::id::{AccountId, KeyId, ProjectId};
 use crate::page::{Page, Pager, Range, one_page};
+use crate::receipt::{Receipt, parameter};
 use crate::transport::{Call, Transport};
+use crate::update_key::{Metadata, RevokeKey, UpdateKey};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -41,7 +43,7 @@ impl Keys<'_> {
 
     /// The key with this id.
     pub async fn get(self, id: KeyId) -> Result<Key, Error> {
-        self.transport.send(Call::get(&["v1", "keys", &id.to_string()], Vec::new())).await
+        self.transport.send(Call::get(&["v1", "keys", &id.to_string()])).await
     }
 
     /// One page of keys.
@@ -54,15 +56,29 @@ impl Keys<'_> {
         Pager::new(Arc::clone(self.transport), PATH, list.into())
     }
 
+    /// Changes a key. What the change does not name stays as it is. With a [wait](UpdateKey::wait) the answer holds a
+    /// [receipt](Key::receipt).
+    ///
+    /// ```no_run
+    /// # async fn run(client: keyplane_sdk::Client, id: keyplane_sdk::KeyId) -> Result<(), keyplane_sdk::Error> {
+    /// use keyplane_sdk::UpdateKey;
+    ///
+    /// let key = client.keys().update(id, &UpdateKey::new().scopes(["files:read"]).never_expires()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn update(self, id: KeyId, change: &UpdateKey) -> Result<Key, Error> {
+        self.transport.send(change.call(&["v1", "keys", &id.to_string()])).await
+    }
+
     /// Gives a key another name, which changes nothing else about it.
     pub async fn rename(self, id: KeyId, name: impl Into<String>) -> Result<Key, Error> {
-        let body = Rename { name: name.into() };
-        self.transport.send(Call::patch(&["v1", "keys", &id.to_string()], &body)).await
+        self.update(id, &UpdateKey::new().name(name)).await
     }
 
     /// Switches a key off, or on again. Proxies refuse a key that is switched off.
     pub async fn set_enabled(self, id: KeyId, enabled: bool) -> Result<Key, Error> {
-        self.transport.send(Call::patch(&["v1", "keys", &id.to_string()], &Switch { enabled })).await
+        self.update(id, &UpdateKey::new().enabled(enabled)).await
     }
 
     /// Replaces a key by a new one with the same attributes; the old one works on for a while. The answer holds the new
@@ -80,15 +96,13 @@ impl Keys<'_> {
     /// # fn hand_over(_: &str) {}
     /// ```
     pub async fn rotate(self, id: KeyId, how: &RotateKey) -> Result<RotatedKey, Error> {
-        let wait = how.wait.iter().map(|wait| ("wait", format!("{}ms", wait.as_millis())));
-        let call = Call::post_with(&["v1", "keys", &id.to_string(), "rotate"], wait.collect(), how);
-        self.transport.send(call.waiting(how.wait)).await
+        let call = Call::post(&["v1", "keys", &id.to_string(), "rotate"], how);
+        self.transport.send(call.query(parameter(how.wait)).waiting(how.wait)).await
     }
 
     /// Where a key that was rotated is still used from, the last use first.
     pub async fn sources(self, id: KeyId) -> Result<Vec<KeySource>, Error> {
-        let page: Page<KeySource> =
-            self.transport.send(Call::get(&["v1", "keys", &id.to_string(), "sources"], Vec::new())).await?;
+        let page: Page<KeySource> = self.transport.send(Call::get(&["v1", "keys", &id.to_string(), "sources"])).await?;
         Ok(page.data)
     }
 
@@ -100,6 +114,32 @@ impl Keys<'_> {
     /// Revokes a key as [`revoke`](Self::revoke) does, and keeps why, in a line of at most 200 characters.
     pub async fn revoke_because(self, id: KeyId, reason: impl Into<String>) -> Result<Key, Error> {
         self.revoke_with(id, &RevokeKey::new().reason(reason)).await
+    }
+
+    /// Revokes a key as [`revoke`](Self::revoke) does, waits until every live proxy refuses it, for at most `wait`, and answers
+    /// with the receipt either way.
+    ///
+    /// ```no_run
+    /// # async fn run(client: keyplane_sdk::Client, id: keyplane_sdk::KeyId) -> Result<(), keyplane_sdk::Error> {
+    /// use std::time::Duration;
+    ///
+    /// let receipt = client.keys().revoke_and_wait(id, Duration::from_secs(5)).await?;
+    /// if !receipt.is_complete() {
+    ///     println!("{} of {} proxies refuse it; not yet {:?}", receipt.applied, receipt.proxies, receipt.lagging);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn revoke_and_wait(self, id: KeyId, wait: Duration) -> Result<Receipt, Error> {
+        let key = self.revoke_with(id, &RevokeKey::new().wait(wait)).await?;
+        key.receipt.ok_or_else(|| {
+            Error::Answer(Box::new(AnswerError {
+                status: 200,
+                request_id: None,
+                kind: AnswerErrorKind::NoReceipt,
+                took_effect: true,
+            }))
+        })
     }
 
     /// Revokes a key as [`revoke`](Self::revoke) does, with more to say about it. With a wait the answer holds a
@@ -118,10 +158,7 @@ impl Keys<'_> {
     /// # }
     /// ```
     pub async fn revoke_with(self, id: KeyId, how: &RevokeKey) -> Result<Key, Error> {
-        let reason = how.reason.iter().map(|reason| ("reason", reason.clone()));
-        let wait = how.wait.iter().map(|wait| ("wait", format!("{}ms", wait.as_millis())));
-        let call = Call::delete_with(&["v1", "keys", &id.to_string()], reason.chain(wait).collect());
-        self.transport.send(call.waiting(how.wait)).await
+        self.transport.send(how.call(&["v1", "keys", &id.to_string()])).await
     }
 }
 
@@ -155,6 +192,12 @@ pub struct Key {
     pub last_used_at: Option<Timestamp>,
     /// Whether it works.
     pub status: KeyStatus,
+    /// What its owner keeps with it.
+    #[serde(default)]
+    pub metadata: Metadata,
+    /// When it was revoked.
+    #[serde(default)]
+    pub revoked_at: Option<Timestamp>,
     /// Why it was revoked, if somebody said so.
     #[serde(default)]
     pub revoke_reason: Option<String>,
@@ -167,72 +210,6 @@ pub struct Key {
     /// Which proxies have the change; only in the answer to one with a wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Receipt>,
-}
-
-/// Which proxies have a change.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Receipt {
-    /// The revision of the change.
-    pub revision: u64,
-    /// How many proxies are alive.
-    pub proxies: u64,
-    /// How many of them have the change at all their workers.
-    pub applied: u64,
-    /// Those that may lack it; `None` for callers that may not list proxies.
-    pub lagging: Option<Vec<LaggingProxy>>,
-    /// How long it was waited for, in milliseconds.
-    pub elapsed_ms: u64,
-}
-
-/// A proxy that may lack a change.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct LaggingProxy {
-    /// Its own name; empty when it says none.
-    pub name: String,
-    /// Its workers that may lack it.
-    pub workers: Vec<LaggingWorker>,
-}
-
-/// A worker of a proxy that may lack a change.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct LaggingWorker {
-    /// Its id.
-    pub id: String,
-    /// What it has acknowledged; `None` when that is not known.
-    pub revision: Option<u64>,
-    /// When its last poll began.
-    pub last_seen_at: Timestamp,
-}
-
-/// What to say about the end of a key.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct RevokeKey {
-    reason: Option<String>,
-    wait: Option<Duration>,
-}
-
-impl RevokeKey {
-    /// Nothing: the key is revoked, and the answer waits for no proxy.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Why, in a line of at most 200 characters.
-    #[must_use]
-    pub fn reason(mut self, reason: impl Into<String>) -> Self {
-        self.reason = Some(reason.into());
-        self
-    }
-
-    /// Waits until every live proxy refuses it, for at most so long: 55 seconds, to the millisecond.
-    #[must_use]
-    pub fn wait(mut self, wait: Duration) -> Self {
-        self.wait = Some(wait);
-        self
-    }
 }
 
 /// A key that was just created.
@@ -350,19 +327,24 @@ impl fmt::Display for KeyStatus {
 /// Live or test: a test key never counts.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Environment {
     /// For real use.
     Live,
     /// For trying out.
     Test,
+    /// An environment that this version does not know.
+    #[serde(other)]
+    Other,
 }
 
 impl Environment {
-    /// `live` or `test`.
+    /// `live` or `test`; `other` for what this version does not know.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Live => "live",
             Self::Test => "test",
+            Self::Other => "other",
         }
     }
 }
@@ -385,13 +367,16 @@ pub struct CreateKey {
     allowed_cidrs: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Metadata::is_empty")]
+    metadata: Metadata,
 }
 
 impl CreateKey {
     /// A key of `project_id` that never expires and has no scopes.
     pub fn new(project_id: ProjectId, environment: Environment, name: impl Into<String>) -> Self {
         let (scopes, allowed_cidrs) = (Vec::new(), Vec::new());
-        Self { project_id, environment, name: name.into(), scopes, allowed_cidrs, expires_at: None }
+        let (name, metadata) = (name.into(), Metadata::new());
+        Self { project_id, environment, name, scopes, allowed_cidrs, expires_at: None, metadata }
     }
 
     /// Adds a scope.
@@ -421,16 +406,21 @@ impl CreateKey {
         self.expires_at = Some(at);
         self
     }
-}
 
-#[derive(Serialize)]
-struct Rename {
-    name: String,
-}
-
-#[derive(Serialize)]
-struct Switch {
-    enabled: bool,
+    /// Keeps something with it, under a name.
+    ///
+    /// ```
+    /// # let project = keyplane_sdk::ProjectId::from_bytes([7; 16]);
+    /// use keyplane_sdk::{CreateKey, Environment};
+    ///
+    /// let new = CreateKey::new(project, Environment::Live, "build server").metadata("team", "delivery").metadata("floor", 3);
+    /// # let _ = new;
+    /// ```
+    #[must_use]
+    pub fn metadata(mut self, name: impl Into<String>, value: impl Into<serde_json::Value>) -> Self {
+        self.metadata.insert(name.into(), value.into());
+        self
+    }
 }
 
 /// Which keys to list, and how many at a time.

@@ -50,24 +50,39 @@
 //!
 //! # Features
 //!
-//! `rustls` (off by default): `https` base URLs, with the certificates that the operating system trusts.
+//! `rustls` (off by default): `https` base URLs, with the certificates that the operating system trusts or with an own
+//! authority, and client certificates.
+
+// No secret is in a panic that cannot happen.
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unreachable)
+)]
 
 mod accounts;
 mod admin_keys;
 mod api_key;
 mod audit;
+mod change;
 mod client;
+mod credential;
 mod entropy;
 mod error;
 mod id;
 mod keys;
+mod me;
 mod page;
 mod personal_tokens;
 mod problem;
 mod projects;
+mod proxies;
 mod proxy_tokens;
+mod receipt;
 mod retry;
+#[cfg(feature = "rustls")]
+mod tls;
 mod transport;
+mod update_key;
 mod usage;
 mod users;
 
@@ -83,19 +98,22 @@ pub use id::{AccountId, AdminKeyId, IdError, KeyId, ProjectId, ProxyTokenId, Use
 /// Times in requests and answers are [`jiff::Timestamp`]s.
 pub use jiff;
 pub use keyplane_contract::key::KeyError;
-pub use keys::{
-    CreateKey, CreatedKey, Environment, Key, KeySource, KeyStatus, Keys, LaggingProxy, LaggingWorker, ListKeys,
-    Receipt, RevokeKey, RotateKey, RotatedKey,
-};
+pub use keys::{CreateKey, CreatedKey, Environment, Key, KeySource, KeyStatus, Keys, ListKeys, RotateKey, RotatedKey};
+pub use me::{Me, OwnAdminKey};
 pub use page::{Page, Pager};
 pub use personal_tokens::{
     CreatePersonalToken, CreatedPersonalToken, ListPersonalTokens, PersonalToken, PersonalTokens,
 };
-pub use projects::{CreateProject, ListProjects, Prefixes, Project, Projects};
+pub use projects::{CreateProject, ListProjects, Prefixes, Project, Projects, UpdateProject};
+pub use proxies::{Proxies, Proxy, ProxyList, ProxyWorker};
 pub use proxy_tokens::{CreatedProxyToken, ListProxyTokens, ProxyToken, ProxyTokens};
+pub use receipt::{LaggingProxy, LaggingWorker, Receipt};
 pub use retry::RetryPolicy;
-pub use usage::{ListUsage, Usage, UsageRow};
-pub use users::{CreateUser, ListUsers, Role, UpdateUser, User, Users};
+/// What is kept with keys, and the details of audit entries, are [`serde_json`]'s values.
+pub use serde_json;
+pub use update_key::{Metadata, RevokeKey, UpdateKey};
+pub use usage::{ListUsage, Usage, UsagePage, UsageRow};
+pub use users::{CreateUser, Identity, ListUsers, Role, UpdateUser, User, Users};
 
 /// Has the examples of the README compiled with the tests.
 #[cfg(doctest)]

@@ -5,7 +5,9 @@ use crate::error::Error;
 use crate::id::{AccountId, KeyId, UserId};
 use crate::keys::KeyStatus;
 use crate::page::{Page, Pager, Range, one_page};
+use crate::receipt::Receipt;
 use crate::transport::{Call, Transport};
+use crate::update_key::{Metadata, RevokeKey, UpdateKey};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -26,7 +28,7 @@ impl PersonalTokens<'_> {
 
     /// The personal access token with this id.
     pub async fn get(self, id: KeyId) -> Result<PersonalToken, Error> {
-        self.transport.send(Call::get(&["v1", "personal_access_tokens", &id.to_string()], Vec::new())).await
+        self.transport.send(Call::get(&["v1", "personal_access_tokens", &id.to_string()])).await
     }
 
     /// One page of personal access tokens.
@@ -39,16 +41,31 @@ impl PersonalTokens<'_> {
         Pager::new(Arc::clone(self.transport), PATH, list.into())
     }
 
+    /// Changes a token. What the change does not name stays as it is. With a [wait](UpdateKey::wait) the answer holds a
+    /// [receipt](PersonalToken::receipt).
+    pub async fn update(self, id: KeyId, change: &UpdateKey) -> Result<PersonalToken, Error> {
+        self.transport.send(change.call(&["v1", "personal_access_tokens", &id.to_string()])).await
+    }
+
     /// Gives the token another name.
     pub async fn rename(self, id: KeyId, name: impl Into<String>) -> Result<PersonalToken, Error> {
-        self.transport
-            .send(Call::patch(&["v1", "personal_access_tokens", &id.to_string()], &Rename { name: name.into() }))
-            .await
+        self.update(id, &UpdateKey::new().name(name)).await
+    }
+
+    /// Switches a token off, or on again. Proxies refuse a token that is switched off.
+    pub async fn set_enabled(self, id: KeyId, enabled: bool) -> Result<PersonalToken, Error> {
+        self.update(id, &UpdateKey::new().enabled(enabled)).await
     }
 
     /// Revokes the token for good. A token may revoke itself. Revoking it again changes nothing.
     pub async fn revoke(self, id: KeyId) -> Result<PersonalToken, Error> {
-        self.transport.send(Call::delete(&["v1", "personal_access_tokens", &id.to_string()])).await
+        self.revoke_with(id, &RevokeKey::new()).await
+    }
+
+    /// Revokes a token as [`revoke`](Self::revoke) does, with more to say about it. With a wait the answer holds a
+    /// [receipt](PersonalToken::receipt).
+    pub async fn revoke_with(self, id: KeyId, how: &RevokeKey) -> Result<PersonalToken, Error> {
+        self.transport.send(how.call(&["v1", "personal_access_tokens", &id.to_string()])).await
     }
 }
 
@@ -80,6 +97,18 @@ pub struct PersonalToken {
     pub last_used_at: Option<Timestamp>,
     /// Whether it works.
     pub status: KeyStatus,
+    /// What its owner keeps with it.
+    #[serde(default)]
+    pub metadata: Metadata,
+    /// When it was revoked.
+    #[serde(default)]
+    pub revoked_at: Option<Timestamp>,
+    /// Why it was revoked, if somebody said so.
+    #[serde(default)]
+    pub revoke_reason: Option<String>,
+    /// Which proxies have the change; only in the answer to one with a wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
 }
 
 /// A personal access token that was just created.
@@ -106,12 +135,15 @@ pub struct CreatePersonalToken {
     allowed_cidrs: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Metadata::is_empty")]
+    metadata: Metadata,
 }
 
 impl CreatePersonalToken {
     /// A token of the caller that never expires.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { user_id: None, name: name.into(), scopes: Vec::new(), allowed_cidrs: Vec::new(), expires_at: None }
+        let (scopes, allowed_cidrs) = (Vec::new(), Vec::new());
+        Self { user_id: None, name: name.into(), scopes, allowed_cidrs, expires_at: None, metadata: Metadata::new() }
     }
 
     /// Whose it is: an admin key has to say.
@@ -141,11 +173,13 @@ impl CreatePersonalToken {
         self.expires_at = Some(at);
         self
     }
-}
 
-#[derive(Serialize)]
-struct Rename {
-    name: String,
+    /// Keeps something with it, under a name.
+    #[must_use]
+    pub fn metadata(mut self, name: impl Into<String>, value: impl Into<serde_json::Value>) -> Self {
+        self.metadata.insert(name.into(), value.into());
+        self
+    }
 }
 
 /// Which personal access tokens to list, and how many at a time.

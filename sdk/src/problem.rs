@@ -5,6 +5,7 @@
 //! the request with its credential.
 
 use crate::error::{ApiError, FieldError};
+use keyplane_contract::key::KeyParts;
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -67,10 +68,29 @@ pub(crate) fn read(head: &Head<'_>, body: &[u8], hide: (&str, &str)) -> ApiError
     }
 }
 
-/// Text of an answer as it may reach a terminal or a log.
+/// Text of an answer as it may reach a terminal or a log: without the credential of the call and without any key.
 pub(crate) fn harmless(text: &str, (secret, mask): (&str, &str)) -> String {
-    let text = text.replace(secret, mask);
+    let text = without_keys(&text.replace(secret, mask));
     text.chars().take(MAX_TEXT).map(|char| if char.is_control() { ' ' } else { char }).collect()
+}
+
+/// The text with the mask in place of each key in it: what stands between letters that no key has.
+fn without_keys(text: &str) -> String {
+    let is_part = |char: char| char.is_ascii_alphanumeric() || char == '_';
+    let mut rest = text;
+    let mut clean = String::with_capacity(text.len());
+    while let Some(start) = rest.find(is_part) {
+        let (before, from) = rest.split_at(start);
+        let (word, after) = from.split_at(from.find(|char| !is_part(char)).unwrap_or(from.len()));
+        clean.push_str(before);
+        match KeyParts::parse(word) {
+            Ok(parts) => clean.push_str(&parts.mask()),
+            Err(_) => clean.push_str(word),
+        }
+        rest = after;
+    }
+    clean.push_str(rest);
+    clean
 }
 
 #[cfg(test)]
@@ -130,7 +150,21 @@ mod tests {
         assert_eq!(error.detail.as_deref(), Some("got kp_admin_... [31m "));
     }
 
+    #[test]
+    fn any_key_in_a_text_is_masked_and_the_rest_stays() {
+        let key = "uk_live_0123456789ABCDEFGHIJabcdefghijKL1ExXni";
+        let text = format!("\u{e4}({key}),{key}=x_{key} uk_live {key}");
+        let mask = "uk_live_0123...xXni";
+        // Within a longer word there is no key.
+        assert_eq!(harmless(&text, HIDE), format!("\u{e4}({mask}),{mask}=x_{key} uk_live {mask}"));
+    }
+
     proptest! {
+        #[test]
+        fn text_without_a_key_stays_as_it_is(text: String) {
+            prop_assert_eq!(without_keys(&text), text);
+        }
+
         #[test]
         fn no_body_makes_the_reader_panic_or_the_error_long(body: Vec<u8>, detail: String) {
             let _ = read(&head("application/problem+json"), &body, HIDE);

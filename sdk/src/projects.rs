@@ -34,7 +34,12 @@ impl Projects<'_> {
 
     /// The project with this id.
     pub async fn get(self, id: ProjectId) -> Result<Project, Error> {
-        self.transport.send(Call::get(&["v1", "projects", &id.to_string()], Vec::new())).await
+        self.transport.send(Call::get(&["v1", "projects", &id.to_string()])).await
+    }
+
+    /// Edits a project. What the change does not name stays as it is.
+    pub async fn update(self, id: ProjectId, change: &UpdateProject) -> Result<Project, Error> {
+        self.transport.send(Call::patch(&["v1", "projects", &id.to_string()], change)).await
     }
 
     /// One page of projects.
@@ -92,6 +97,36 @@ impl CreateProject {
     /// A project of `account_id` whose keys begin with `prefixes`.
     pub fn new(account_id: AccountId, name: impl Into<String>, prefixes: Prefixes) -> Self {
         Self { account_id, name: name.into(), prefixes }
+    }
+}
+
+/// What is to change of a project.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct UpdateProject {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prefixes: Option<Prefixes>,
+}
+
+impl UpdateProject {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The prefixes of keys that are made from now on.
+    #[must_use]
+    pub fn prefixes(mut self, prefixes: Prefixes) -> Self {
+        self.prefixes = Some(prefixes);
+        self
     }
 }
 

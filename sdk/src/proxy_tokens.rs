@@ -26,7 +26,7 @@ impl ProxyTokens<'_> {
 
     /// The proxy token with this id.
     pub async fn get(self, id: ProxyTokenId) -> Result<ProxyToken, Error> {
-        self.transport.send(Call::get(&["v1", "proxy_tokens", &id.to_string()], Vec::new())).await
+        self.transport.send(Call::get(&["v1", "proxy_tokens", &id.to_string()])).await
     }
 
     /// One page of proxy tokens.

@@ -1,6 +1,6 @@
 //! Sends a call, again where that is safe, and reads the answer. The only file that talks to the network.
 
-use crate::api_key::ApiKey;
+use crate::credential::Credential;
 use crate::entropy;
 use crate::error::{AnswerError, AnswerErrorKind, Error, TransportError, TransportErrorKind};
 use crate::problem::{self, Head};
@@ -27,7 +27,7 @@ pub(crate) struct Transport {
     pub timeout: Duration,
     /// Without credentials, query and fragment.
     pub base: Url,
-    pub credential: ApiKey,
+    pub credential: Credential,
     /// `Bearer` and the credential, marked as sensitive.
     pub authorization: HeaderValue,
     pub retry: RetryPolicy,
@@ -41,41 +41,40 @@ pub(crate) struct Call {
     body: Option<Vec<u8>>,
     /// How long the server was asked to wait.
     wait: Option<Duration>,
+    /// Whether the second of two such calls is refused because of the first.
+    once: bool,
 }
 
 impl Call {
     /// Reads `path`, whose segments follow the base URL.
-    pub(crate) fn get(path: &[&str], query: Vec<(&'static str, String)>) -> Self {
-        Self::new(Method::GET, path, query, None)
+    pub(crate) fn get(path: &[&str]) -> Self {
+        Self::new(Method::GET, path, None)
     }
 
     /// Creates something under `path`.
     pub(crate) fn post(path: &[&str], body: &impl Serialize) -> Self {
-        Self::post_with(path, Vec::new(), body)
-    }
-
-    /// Creates something under `path`, with more to say about how.
-    pub(crate) fn post_with(path: &[&str], query: Vec<(&'static str, String)>, body: &impl Serialize) -> Self {
-        Self::new(Method::POST, path, query, Some(json(body)))
+        Self::new(Method::POST, path, Some(json(body)))
     }
 
     /// Changes what is at `path`.
     pub(crate) fn patch(path: &[&str], body: &impl Serialize) -> Self {
-        Self::new(Method::PATCH, path, Vec::new(), Some(json(body)))
+        Self::new(Method::PATCH, path, Some(json(body)))
     }
 
-    /// Ends what is at `path`.
+    /// Ends what is at `path`. Done twice it is as good as done once, unless [`once`](Self::once) says otherwise.
     pub(crate) fn delete(path: &[&str]) -> Self {
-        Self::delete_with(path, Vec::new())
+        Self::new(Method::DELETE, path, None)
     }
 
-    /// Ends what is at `path`, with more to say about it.
-    pub(crate) fn delete_with(path: &[&str], query: Vec<(&'static str, String)>) -> Self {
-        Self::new(Method::DELETE, path, query, None)
+    fn new(method: Method, path: &[&str], body: Option<Vec<u8>>) -> Self {
+        let path = path.iter().map(|segment| (*segment).to_owned()).collect();
+        Self { method, path, query: Vec::new(), body, wait: None, once: false }
     }
 
-    fn new(method: Method, path: &[&str], query: Vec<(&'static str, String)>, body: Option<Vec<u8>>) -> Self {
-        Self { method, path: path.iter().map(|segment| (*segment).to_owned()).collect(), query, body, wait: None }
+    /// The same call, with more to say in its query.
+    pub(crate) fn query(mut self, parameters: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        self.query.extend(parameters);
+        self
     }
 
     /// The same call, whose answer the server may hold back for so long.
@@ -83,12 +82,14 @@ impl Call {
         Self { wait, ..self }
     }
 
+    /// The same call, which is answered otherwise the second time.
+    pub(crate) fn once(self) -> Self {
+        Self { once: true, ..self }
+    }
+
     fn repeat(&self, idempotency_key: Option<&str>) -> Repeat {
-        if self.method == Method::GET || self.method == Method::DELETE || idempotency_key.is_some() {
-            Repeat::Harmless
-        } else {
-            Repeat::OnlyIfNothingHappened
-        }
+        let harmless = self.method == Method::GET || self.method == Method::DELETE || idempotency_key.is_some();
+        if harmless && !self.once { Repeat::Harmless } else { Repeat::OnlyIfNothingHappened }
     }
 }
 
@@ -101,7 +102,7 @@ fn json(body: &impl Serialize) -> Vec<u8> {
 struct Failed {
     error: Error,
     fault: Fault,
-    retry_after: Option<std::time::Duration>,
+    retry_after: Option<Duration>,
 }
 
 impl Transport {

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::id::{AccountId, KeyId, ProjectId};
 use crate::keys::Environment;
-use crate::page::{Page, Pager, Range, one_page};
+use crate::page::{Pager, Range, one_page};
 use crate::transport::Transport;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ pub struct Usage<'a> {
 
 impl Usage<'_> {
     /// One page of sums.
-    pub async fn list(self, list: ListUsage) -> Result<Page<UsageRow>, Error> {
+    pub async fn list(self, list: ListUsage) -> Result<UsagePage, Error> {
         one_page(self.transport, PATH, list.into()).await
     }
 
@@ -40,6 +40,20 @@ impl Usage<'_> {
     pub fn all(self, list: ListUsage) -> Pager<UsageRow> {
         Pager::new(Arc::clone(self.transport), PATH, list.into())
     }
+}
+
+/// One page of sums, and the time that they are of.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct UsagePage {
+    /// From this time on: a whole hour, so it may be a little earlier than was asked for.
+    pub from: Timestamp,
+    /// Before this time.
+    pub to: Timestamp,
+    /// The sums.
+    pub data: Vec<UsageRow>,
+    /// Where the next page begins; `None` on the last page. Opaque: only to be passed back with the same filters.
+    pub next_cursor: Option<String>,
 }
 
 /// Requests with known keys, added up. Only the fields of what it is grouped by are there.
@@ -139,7 +153,7 @@ impl ListUsage {
         self.with("limit", limit.to_string())
     }
 
-    /// Begins where an earlier page ended: its [`next_cursor`](Page::next_cursor).
+    /// Begins where an earlier page ended: its [`next_cursor`](UsagePage::next_cursor).
     #[must_use]
     pub fn cursor(mut self, cursor: impl Into<String>) -> Self {
         self.cursor = Some(cursor.into());

@@ -1,13 +1,16 @@
 //! Users, the people of an account: `/v1/users`.
 
+use crate::change::Change;
 use crate::error::Error;
 use crate::id::{AccountId, UserId};
 use crate::page::{Page, Pager, Range, one_page};
+use crate::receipt::{Receipt, parameter};
 use crate::transport::{Call, Transport};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 const PATH: &[&str] = &["v1", "users"];
 
@@ -35,7 +38,7 @@ impl Users<'_> {
 
     /// The user with this id.
     pub async fn get(self, id: UserId) -> Result<User, Error> {
-        self.transport.send(Call::get(&["v1", "users", &id.to_string()], Vec::new())).await
+        self.transport.send(Call::get(&["v1", "users", &id.to_string()])).await
     }
 
     /// One page of users.
@@ -54,8 +57,17 @@ impl Users<'_> {
     }
 
     /// Takes a user out of its account. Their personal access tokens are revoked in the same moment.
+    ///
+    /// A user that is gone is not found, so this call is sent again only where it is certain that nothing happened.
     pub async fn remove(self, id: UserId) -> Result<User, Error> {
-        self.transport.send(Call::delete(&["v1", "users", &id.to_string()])).await
+        self.transport.send(Call::delete(&["v1", "users", &id.to_string()]).once()).await
+    }
+
+    /// Takes a user out of its account as [`remove`](Self::remove) does, and waits until every live proxy refuses their
+    /// tokens, for at most `wait`: 55 seconds, to the millisecond. The answer holds a [receipt](User::receipt).
+    pub async fn remove_and_wait(self, id: UserId, wait: Duration) -> Result<User, Error> {
+        let call = Call::delete(&["v1", "users", &id.to_string()]).once();
+        self.transport.send(call.query(parameter(Some(wait))).waiting(Some(wait))).await
     }
 }
 
@@ -73,8 +85,30 @@ pub struct User {
     pub name: String,
     /// What it is in the account.
     pub role: Role,
+    /// Who it is to an issuer of JWTs.
+    #[serde(default)]
+    pub identity: Option<Identity>,
     /// When it was added.
     pub created_at: Timestamp,
+    /// Which proxies have the change; only in the answer to one with a wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
+}
+
+/// Who a user is to an issuer of JWTs.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Identity {
+    /// The issuer: the `iss` of its tokens.
+    pub issuer: String,
+    /// The user: the `sub` of the tokens.
+    pub subject: String,
+}
+
+impl Identity {
+    /// The `sub` of this `iss`.
+    pub fn new(issuer: impl Into<String>, subject: impl Into<String>) -> Self {
+        Self { issuer: issuer.into(), subject: subject.into() }
+    }
 }
 
 /// What a user is in its account.
@@ -112,18 +146,27 @@ pub struct CreateUser {
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<Role>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity: Option<Identity>,
 }
 
 impl CreateUser {
     /// A member of the account.
     pub fn new(account_id: AccountId, email: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { account_id, email: email.into(), name: name.into(), role: None }
+        Self { account_id, email: email.into(), name: name.into(), role: None, identity: None }
     }
 
     /// What it is in the account.
     #[must_use]
     pub fn role(mut self, role: Role) -> Self {
         self.role = Some(role);
+        self
+    }
+
+    /// Who they are to an issuer of JWTs.
+    #[must_use]
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
         self
     }
 }
@@ -137,6 +180,8 @@ pub struct UpdateUser {
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<Role>,
+    #[serde(skip_serializing_if = "Change::is_keep")]
+    identity: Change<Identity>,
 }
 
 impl UpdateUser {
@@ -163,6 +208,20 @@ impl UpdateUser {
     #[must_use]
     pub fn role(mut self, role: Role) -> Self {
         self.role = Some(role);
+        self
+    }
+
+    /// Who they are to an issuer of JWTs.
+    #[must_use]
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.identity = Change::Set(identity);
+        self
+    }
+
+    /// They are nobody to issuers of JWTs.
+    #[must_use]
+    pub fn no_identity(mut self) -> Self {
+        self.identity = Change::Clear;
         self
     }
 }

@@ -1,10 +1,18 @@
 //! What the client sends, when it sends it again, and what it makes of the answers, over a real connection.
 
+mod calls;
+mod document;
+mod openapi;
+mod secrets;
 mod server;
+mod shape;
+#[cfg(feature = "rustls")]
+mod tls;
 
 use keyplane_sdk::{
     AnswerErrorKind, ApiKey, Client, ClientBuilder, CreateAccount, CreateKey, CreateProject, Environment, Error, KeyId,
-    KeyStatus, ListKeys, ListProjects, Prefixes, ProjectId, RetryPolicy, TransportErrorKind,
+    KeyStatus, ListKeys, ListProjects, Prefixes, ProjectId, RetryPolicy, TransportErrorKind, UpdateAccount, UpdateKey,
+    UpdateUser,
 };
 use server::{Reply, Server};
 use std::time::Duration;
@@ -138,10 +146,8 @@ async fn the_secret_of_a_created_key_is_handed_over_once_and_never_printed() {
 
 #[tokio::test]
 async fn an_answer_of_another_shape_is_an_error_that_does_not_repeat_it() {
-    // The secret stands where an id, a state or a time belongs, or is no key any more.
-    for (field, value) in
-        [("id", SECRET), ("environment", SECRET), ("created_at", SECRET), ("name", ""), ("key", &SECRET[..45])]
-    {
+    // The secret stands where an id or a time belongs, or is no key any more.
+    for (field, value) in [("id", SECRET), ("created_at", SECRET), ("name", ""), ("key", &SECRET[..45])] {
         let mut answer = key_json("ci");
         answer["key"] = SECRET.into();
         answer[field] = if field == "name" { serde_json::json!({ "secret": SECRET }) } else { value.into() };
@@ -326,6 +332,100 @@ async fn a_list_is_read_to_its_end_across_pages_and_faults() {
             format!("{first}&cursor=c2 HTTP/1.1"),
         ]
     );
+}
+
+#[tokio::test]
+async fn a_list_is_a_stream_that_ends_after_an_error() {
+    use futures_util::{StreamExt as _, TryStreamExt as _};
+    let page = |names: &[&str], next: Option<&str>| {
+        let data: Vec<_> = names.iter().map(|name| key_json(name)).collect();
+        ok(&serde_json::json!({"data": data, "next_cursor": next}))
+    };
+    let server = Server::start([page(&["a", "b"], Some("1")), page(&["c"], None)]).await;
+    let keys = client(&server).keys().all(ListKeys::new());
+    let names: Vec<_> = keys.map_ok(|key| key.name).try_collect().await.unwrap();
+    assert_eq!(names, ["a", "b", "c"]);
+
+    let server = Server::start([page(&["a"], Some("1")), status(500), page(&["b"], None)]).await;
+    let mut keys = client(&server).keys().all(ListKeys::new());
+    let mut said: Vec<_> = keys.by_ref().map(|key| key.map(|key| key.name).ok()).collect().await;
+    assert_eq!(said, [Some("a".to_owned()), None]);
+    // Who wants to go on says so.
+    said.push(keys.next().await.unwrap().map(|key| key.name));
+    assert_eq!(said[2].as_deref(), Some("b"));
+    assert!(keys.next().await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_list_whose_reader_was_interrupted_loses_no_page_and_asks_for_none_twice() {
+    let data = [key_json("a")];
+    let server = Server::start([ok(&serde_json::json!({"data": data, "next_cursor": null}))]).await;
+    let mut keys = client(&server).keys().all(ListKeys::new());
+    // Dropped as soon as it has to wait, again and again, until the answer is there.
+    let mut dropped = 0;
+    let key = loop {
+        match tokio::time::timeout(Duration::ZERO, keys.next()).await {
+            Ok(key) => break key.unwrap().unwrap(),
+            Err(_) => dropped += 1,
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    };
+    assert!(dropped > 0);
+    assert_eq!((key.name.as_str(), server.requests().len()), ("a", 1));
+}
+
+#[tokio::test]
+async fn a_removal_that_may_have_happened_is_not_sent_again() {
+    let server = Server::start([Reply::Close]).await;
+    let error = client(&server).users().remove(ID.parse().unwrap()).await.unwrap_err();
+    assert!(matches!(error, Error::Transport(error) if error.may_have_taken_effect));
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_revocation_that_waits_gives_the_receipt_and_has_the_time_for_it() {
+    let mut revoked = key_json("a");
+    revoked["receipt"] =
+        serde_json::json!({"revision": 7, "proxies": 2, "applied": 1, "lagging": null, "elapsed_ms": 900});
+    let late = Reply::Late(Duration::from_millis(900), Box::new(ok(&revoked)));
+    let server = Server::start([late, ok(&key_json("a"))]).await;
+    // The time-out of an attempt is shorter than the wait.
+    let client = builder(&server).timeout(Duration::from_millis(600)).build().unwrap();
+    let receipt = client.keys().revoke_and_wait(key_id(), Duration::from_millis(900)).await.unwrap();
+    assert_eq!((receipt.revision, receipt.is_complete()), (7, false));
+    assert_eq!(server.requests()[0].line, format!("DELETE /v1/keys/{ID}?wait=900ms HTTP/1.1"));
+
+    let error = client.keys().revoke_and_wait(key_id(), Duration::from_millis(1)).await.unwrap_err();
+    assert!(matches!(error, Error::Answer(error) if error.kind == AnswerErrorKind::NoReceipt && error.took_effect));
+}
+
+#[tokio::test]
+async fn what_is_to_be_taken_away_is_sent_as_null_and_what_is_not_named_is_not_sent() {
+    let server = Server::start([]).await;
+    let client = builder(&server).retry(RetryPolicy::never()).build().unwrap();
+    let id = || ID.parse().unwrap();
+    let _ = client.keys().update(key_id(), &UpdateKey::new().never_expires()).await;
+    let _ = client.accounts().update(id(), &UpdateAccount::new().no_external_id()).await;
+    let _ = client.users().update(ID.parse().unwrap(), &UpdateUser::new().no_identity()).await;
+    let _ = client.keys().update(key_id(), &UpdateKey::new().scopes([""; 0])).await;
+    let bodies: Vec<_> = server.requests().into_iter().map(|request| request.body).collect();
+    assert_eq!(
+        bodies,
+        [r#"{"expires_at":null}"#, r#"{"external_id":null}"#, r#"{"identity":null}"#, r#"{"scopes":[]}"#]
+    );
+}
+
+#[tokio::test]
+async fn a_token_of_another_shape_is_sent_as_it_is() {
+    let server = Server::start([ok(&key_json("a"))]).await;
+    let token = "eyJhbGciOiJub25lIn0.e30.hunter2";
+    let client = Client::builder().base_url(&server.url).token(token).build().unwrap();
+    client.keys().get(key_id()).await.unwrap();
+    assert_eq!(server.requests()[0].header("authorization"), Some(&*format!("Bearer {token}")));
+    assert!(matches!(
+        Client::builder().base_url(&server.url).token("two\nlines").build(),
+        Err(keyplane_sdk::BuildError::Token(_))
+    ));
 }
 
 #[tokio::test]

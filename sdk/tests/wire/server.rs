@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 /// What the server does with one request.
 pub enum Reply {
@@ -18,6 +18,8 @@ pub enum Reply {
     BreakOff,
     /// Never answers.
     Hang,
+    /// Answers so much later.
+    Late(Duration, Box<Reply>),
 }
 
 /// One request as it arrived.
@@ -48,17 +50,22 @@ pub struct Server {
 impl Server {
     /// Answers the first request with the first reply, and so on; after the last one it closes connections.
     pub async fn start(replies: impl IntoIterator<Item = Reply>) -> Self {
+        let mut replies: VecDeque<Reply> = replies.into_iter().collect();
+        Self::answering(move |_| replies.pop_front().unwrap_or(Reply::Close)).await
+    }
+
+    /// Answers each request with what `reply` makes of it.
+    pub async fn answering(mut reply: impl FnMut(&Request) -> Reply + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let mut replies: VecDeque<Reply> = replies.into_iter().collect();
         let seen = Arc::clone(&requests);
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let request = read(&mut stream).await;
+                let reply = reply(&request);
                 seen.lock().unwrap().push(request);
-                let reply = replies.pop_front().unwrap_or(Reply::Close);
                 if matches!(reply, Reply::Gone) {
                     return;
                 }
@@ -74,7 +81,7 @@ impl Server {
     }
 }
 
-async fn read(stream: &mut TcpStream) -> Request {
+pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Request {
     let mut bytes = Vec::new();
     let head = loop {
         let mut chunk = [0; 4096];
@@ -106,9 +113,13 @@ async fn read(stream: &mut TcpStream) -> Request {
     Request { line, headers, body: String::from_utf8(body).unwrap(), at: Instant::now() }
 }
 
-async fn answer(stream: &mut TcpStream, reply: Reply) {
+pub async fn answer(stream: &mut (impl AsyncWrite + Unpin), reply: Reply) {
     let text = match reply {
         Reply::Close | Reply::Gone => return,
+        Reply::Late(delay, reply) => {
+            tokio::time::sleep(delay).await;
+            return Box::pin(answer(stream, *reply)).await;
+        }
         Reply::Hang => return tokio::time::sleep(Duration::from_mins(10)).await,
         Reply::BreakOff => "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"data\":".to_owned(),
         Reply::Answer(status, headers, body) => {

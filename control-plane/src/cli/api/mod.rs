@@ -96,7 +96,10 @@ impl Show {
 }
 
 /// The first `limit` objects of a list.
-async fn first<T: serde::de::DeserializeOwned>(mut pager: Pager<T>, limit: usize) -> Result<Vec<T>, Error> {
+async fn first<T: serde::de::DeserializeOwned + Send + 'static>(
+    mut pager: Pager<T>,
+    limit: usize,
+) -> Result<Vec<T>, Error> {
     let mut objects = Vec::new();
     while objects.len() < limit {
         match pager.next().await? {
