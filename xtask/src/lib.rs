@@ -5,7 +5,7 @@
 //!
 //! - [`project`]: where things are
 //! - [`toolchain`], [`wasm`], [`trim`]: from Rust source to `keyplane.wasm`
-//! - [`envoy`]: an Envoy binary that will do
+//! - [`envoy`], [`node`]: an Envoy and a Node.js that will do
 //! - [`schemathesis`]: what calls the API by its description
 //! - [`package`]: what an operator deploys
 //! - [`parts`]: everything a stack is made of, built or fetched
@@ -17,6 +17,7 @@
 pub mod bench;
 pub mod envoy;
 pub mod fuzz;
+pub mod node;
 pub mod package;
 pub mod parts;
 pub mod project;
@@ -28,3 +29,4 @@ pub mod toolchain;
 pub mod trim;
 pub mod up;
 pub mod wasm;
+mod wheel;

@@ -37,6 +37,8 @@ enum Command {
     Fuzz(xtask::fuzz::Options),
     /// Print the path of an Envoy that will do, fetching one when there is none.
     Envoy,
+    /// Print the path of a Node.js that runs TypeScript, fetching one when there is none.
+    Node,
 }
 
 #[derive(Subcommand)]
@@ -80,6 +82,10 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Fuzz(options) => xtask::fuzz::fuzz(&project, options).map(|_| ()),
         Command::Envoy => {
             println!("{}", xtask::envoy::obtain(&project)?.display());
+            Ok(())
+        }
+        Command::Node => {
+            println!("{}", xtask::node::obtain(&project)?.display());
             Ok(())
         }
     }

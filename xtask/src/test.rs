@@ -10,6 +10,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::fuzz;
+use crate::node;
 use crate::package::proof;
 use crate::parts::Parts;
 use crate::project::Project;
@@ -57,6 +58,7 @@ pub fn test(project: &Project) -> Result<()> {
     let parts = step("control plane, filter, Envoy, and the tools of tests", || {
         schemathesis::obtain(project)?;
         proof::obtain(project)?;
+        node::obtain(project)?;
         Parts::obtain(project)
     })?;
     step("all other crates, and flows through a real Envoy", || {

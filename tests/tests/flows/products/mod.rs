@@ -4,6 +4,7 @@
 //! which rows of `docs/rows.md` it holds; `rows` keeps the two together. Where a promise is about a dialog or an icon of a dashboard, what is tested is
 //! the API below it.
 
+mod examples;
 mod gen_pro;
 pub mod issuer;
 mod rows;
