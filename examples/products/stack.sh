@@ -104,6 +104,7 @@ report() {
 hygiene() {
   local name
   say "Nothing that was secret is written anywhere"
+  : >"$work/body"
   for name in "${secrets[@]}"; do
     [ -n "${!name:-}" ] || fail "\$$name was never set"
     ! grep -rlF -f <(printf '%s' "${!name}") "$work/data" "$work"/*.log "$work"/*.yaml "$work"/*.toml || fail "\$$name is in that file"
@@ -127,7 +128,7 @@ sample() {
   esac || fail "sample $1"
 }
 
-# `login TOKEN_CLAIMS`: a JWT as the product's login would make it.
+# `token CLAIMS`: a JWT as the product's login would make it.
 token() { "$node" "$products/login.mjs" token "$work/login.json" "$issuer" "$1"; }
 
 # --- the parts -------------------------------------------------------------------------------------------------------------------------------
@@ -177,7 +178,6 @@ ready() {
 
 stop() {
   local child
-  # Envoy first, so that its last report of usage finds the control plane.
   for child in ${children[@]+"${children[@]}"}; do kill "$child" 2>/dev/null || true; done
   for child in ${children[@]+"${children[@]}"}; do wait "$child" 2>/dev/null || true; done
   rm -rf "$work"
@@ -191,7 +191,8 @@ programs() {
   wasm=${KEYPLANE_WASM:-$(cargo xtask wasm)}
   if [ -z "${KEYPLANE_BINARIES:-}" ]; then
     cargo build --quiet --package keyplane --package keyplane-example-echo
-    KEYPLANE_BINARIES=$(dirname "$wasm")/debug
+    KEYPLANE_BINARIES=$(cargo metadata --format-version 1 --no-deps |
+      python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')/debug
   fi
   cd - >/dev/null
 }

@@ -87,7 +87,7 @@ say "Revoke"
 # With wait=10s the answer comes when every proxy refuses the key, and says so.
 expect 200 curl -X DELETE "$api/v1/keys/$id?wait=10s" -H "Authorization: Bearer $jwt"
 is status "$(get status)" revoked
-is "proxies that refuse it" "$(get receipt.applied)" "$(get receipt.proxies)"
+is "proxies that refuse it, of all" "$(get receipt.applied) of $(get receipt.proxies)" "1 of 1"
 expect 401 curl "$proxy/api/v1/credits/balance" -H "X-API-Key: $old"
 expect 409 curl -X PATCH "$api/v1/keys/$id" -H "Authorization: Bearer $jwt" -H "$json" -d '{"enabled": true}'
 expect 200 curl "$proxy/api/v1/credits/balance" -H "X-API-Key: $UGEN_API_KEY"

@@ -94,7 +94,7 @@ held K1 -- "a project lists its own keys alone"
 say "Revoke"
 operator 200 DELETE "/v1/keys/$live_id?wait=10s&reason=committed+to+a+public+repository"
 is status "$(get status)" revoked
-is "proxies that refuse it" "$(get receipt.applied)" "$(get receipt.proxies)"
+is "proxies that refuse it, of all" "$(get receipt.applied) of $(get receipt.proxies)" "1 of 1"
 expect 401 curl "$proxy/api/v1/files" -H "Authorization: Bearer $live"
 expect 200 curl "$proxy/api/v1/files" -H "Authorization: Bearer $test"
 held K10 K11 -- "401 at once, for this key alone"
