@@ -11,8 +11,7 @@ use xtask::project::Project;
 fn follow(product: &str, script: &str) {
     let project = Project::locate().unwrap();
     let file = project.root().join("examples/products").join(product).join("run.sh");
-    let output = Command::new("bash")
-        .arg(&file)
+    let output = Command::new(&file)
         .current_dir(project.root())
         .envs(parts().environment())
         .env("KEYPLANE_NODE", node::obtain(&project).unwrap())
