@@ -112,6 +112,12 @@ hygiene() {
   held all -- "no key, token or JWT in a log, a configuration or the database"
 }
 
+# `readme FILE`: runs the commands in it as they stand there, but for the address, and prints what they print.
+readme() {
+  awk '/^```sh$/ { on = 1; next } /^```$/ { on = 0 } on' "$1" | sed "s#https://api.example.com#$proxy#g" | bash -eu 2>/dev/null ||
+    fail "the commands in $1"
+}
+
 # What the operator does, with the admin key that `keyplane init` has made: `operator STATUS METHOD PATH [BODY]`
 operator() {
   local data=()

@@ -85,6 +85,15 @@ eventually refused
 expect 401 curl "$proxy/v1/me" -H "X-API-Key: $second"
 expect 200 curl "$proxy/v1/me" -H "X-API-Key: $GEN_API_KEY"
 held N10 -- "revoke"
+# All four, one after the other.
+create by-the-readme
+token_id=$(get id)
+export token_id
+shown=$(readme "$here/README.md")
+case $shown in
+  *'"email":"ada@example.com"'*'"name":"by-the-readme"'*"\"id\":\"$token_id\",\"name\":\"new-name\""*'"status":"revoked"'*) ;;
+  *) fail "the commands of README.md printed $shown" ;;
+esac
 for method in GET PATCH DELETE; do
   data=()
   [ $method != PATCH ] || data=(-H "$json" -d '{"name": "mine"}')

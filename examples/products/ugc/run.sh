@@ -37,6 +37,8 @@ like created_at "$(get created_at)" "$time"
 without "the key" "$key"
 expect 200 curl "$proxy/org/api-keys" -H "$authorization"
 without "the key" "$key"
+body=$(readme "$here/README.md")
+is "the newest key" "$(get data.0.id)" "$id"
 held C2 C3 C4 C5 -- "id (a UUID), name, created_at; the key itself once"
 
 say "Every endpoint wants a key, as Bearer token"

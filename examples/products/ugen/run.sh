@@ -46,6 +46,8 @@ without "the key" "$UGEN_API_KEY"
 expect 401 curl -X GET "$proxy/api/v1/credits/balance"
 expect 401 curl -X GET "$proxy/api/v1/credits/balance" -H "Authorization: Bearer $UGEN_API_KEY"
 expect 401 curl -X GET "$proxy/api/v1/credits/balance" -H "X-API-Key: ${UGEN_API_KEY}x"
+body=$(readme "$here/README.md")
+is "the account that the application saw" "$(get headers.x-keyplane-account.0)" "$account"
 held G4 -- "the key goes in X-API-Key, and nowhere else"
 not_yet G5 -- "the command reaches the application with the right account, but Keyplane keeps no balance to answer with"
 not_yet G1 -- "no credit balance that all keys of an account share"
@@ -103,7 +105,7 @@ use() {
   expect 200 curl "$api/v1/usage?group_by=environment" -H "Authorization: Bearer $jwt"
   is "use by environment" "$(printf '%s' "$body" | python3 -c '
 import json, sys
-print(*sorted("%s %s" % (row["environment"], row["allowed"]) for row in json.load(sys.stdin)["data"]))')" "live 4 test 1"
+print(*sorted("%s %s" % (row["environment"], row["allowed"]) for row in json.load(sys.stdin)["data"]))')" "live 5 test 1"
 }
 # Proxies report use every second or so.
 eventually use

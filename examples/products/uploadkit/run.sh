@@ -64,6 +64,7 @@ held K8 K9 -- "kept in UPLOADKIT_API_KEY, compared with the masks"
 say "Two environments"
 expect 200 curl "$proxy/api/v1/files" -H "Authorization: Bearer $live"
 is "what the application saw" "$(get headers.x-keyplane-environment.0)" live
+body=$(UPLOADKIT_API_KEY=$live readme "$here/README.md")
 is "the project that it saw" "$(get headers.x-keyplane-project.0)" "$project"
 expect 200 curl "$proxy/api/v1/files" -H "Authorization: Bearer $test"
 is "what the application saw" "$(get headers.x-keyplane-environment.0)" test
@@ -73,7 +74,7 @@ counted() {
   operator 200 GET "/v1/usage?project_id=$project&group_by=environment"
   is "use by environment" "$(printf '%s' "$body" | python3 -c '
 import json, sys
-print(*sorted("%s %s" % (row["environment"], row["allowed"]) for row in json.load(sys.stdin)["data"]))')" "live 2 test 1"
+print(*sorted("%s %s" % (row["environment"], row["allowed"]) for row in json.load(sys.stdin)["data"]))')" "live 3 test 1"
 }
 # Proxies report use every second or so.
 eventually counted

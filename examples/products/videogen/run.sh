@@ -26,6 +26,8 @@ expect 200 curl -X POST "$proxy/v1/tools/generate-image" -H "Authorization: Bear
 is "the key that the application saw" "$(get headers.x-keyplane-key-id.0)" "$id"
 without "the key" "$VIDEOGEN_API_KEY"
 expect 401 curl -X POST "$proxy/v1/tools/generate-image" -H "X-API-Key: $VIDEOGEN_API_KEY" -d '{}'
+body=$(readme "$here/README.md")
+is "the key that the application saw" "$(get headers.x-keyplane-key-id.0)" "$id"
 held V1 V2 V3 V4 V5 -- "a vg_key_ key, shown once, kept in VIDEOGEN_API_KEY, sent as Bearer token"
 
 say "The same from TypeScript, Python and cURL"
