@@ -16,6 +16,7 @@ use keyplane_contract::code::Reason;
 use keyplane_filter_engine::config::ControlPlane;
 use keyplane_filter_engine::refusal::Answers;
 use keyplane_filter_engine::settings::Settings;
+use keyplane_filter_engine::table::Retired;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -33,6 +34,8 @@ struct Vm {
     /// By number; a number is free again when no root uses its feed.
     feeds: Vec<Option<Feed>>,
     roots: Numbers<Root>,
+    /// Tables of feeds that no root uses any more, on their way out.
+    retired: Retired,
     requests: Requests,
     /// Whether there is a debug token; without one, answers are let go by at once.
     explains: bool,
@@ -93,8 +96,10 @@ impl Vm {
 
     fn drop_unused_feeds(&mut self) {
         for (number, feed) in self.feeds.iter_mut().enumerate() {
-            if !self.roots.values().any(|root| root.feed() == number) {
-                *feed = None;
+            if !self.roots.values().any(|root| root.feed() == number)
+                && let Some(unused) = feed.take()
+            {
+                self.retired.append(unused.into_retired());
             }
         }
     }
@@ -185,6 +190,7 @@ pub fn configure(root: u32, configuration_size: usize) -> bool {
 
 pub fn tick(root: u32) {
     with_vm(|vm| {
+        vm.retired.step();
         if let Some((root, feed)) = vm.root(root) {
             root.tick(feed);
         }

@@ -15,6 +15,7 @@ mod filter {
     mod identity;
     mod jwt;
     mod lifecycle;
+    mod loading;
     mod restrictions;
     mod rules;
     mod sources;

@@ -146,6 +146,15 @@ impl Sync {
         &self.age
     }
 
+    /// The end of it: its tables, to be given back in small steps.
+    #[must_use]
+    pub fn into_retired(self) -> Retired {
+        let mut retired = self.retired;
+        retired.push(self.loading);
+        retired.push(self.serving);
+        retired
+    }
+
     /// Time has passed: the table is older, and what an old one left is cleared up a little further. The host says so at each tick and answer.
     pub fn observe(&mut self, now: u64) {
         self.age.observe(now);

@@ -3,30 +3,36 @@
 //! Extendible hashing (Fagin, Nievergelt, Pippenger, Strong 1979). Entries lie in chunks that never move; an index of small
 //! buckets leads to them, and a directory of bucket numbers leads to the buckets. A bucket that fills up is split in two, and
 //! only the directory (four bytes for each bucket) ever doubles. So there is no rehash of everything at once and no large allocation: loading
-//! a million keys has no step that a request would notice, and the memory is about 75 bytes a key.
+//! a million keys has no step that a request would notice, and the memory is about 76 bytes a key.
 //!
-//! A slot of a bucket holds the entry's number and eight bits of its hash, so that a look-up touches hardly any entry but the right one. The digest is
-//! compared in full. The hash mixes the digest with a seed of the worker's, so that nobody who may import keys can choose digests
-//! that share a bucket.
+//! A bucket has a tag of eight bits of hash for each entry, and a slot with the entry's number and eight more bits. The tags of a group of eight slots are
+//! one word and are compared together, so that a look-up touches hardly any entry but the right one. The digest is compared in full. The slot's bits are those
+//! that the next splits go by: moving an entry to another bucket does not read it, which would be a cache miss for each.
+//!
+//! The hash mixes the digest with a seed of the worker's, so that nobody who may import keys can choose digests that share a bucket.
 
 use keyplane_contract::digest::Digest;
 use keyplane_contract::id::Id;
 use keyplane_contract::sync::{Environment, Key, KeyState};
 
-/// Slots of a bucket; linear probing wraps around in it.
-const BUCKET_SLOTS: usize = 128;
+/// Slots of a group.
+const GROUP_SLOTS: usize = 8;
+/// Groups of a bucket: 128 slots. Probing begins at the group that the tag says and wraps around.
+const GROUPS: usize = 16;
 /// A bucket with more slots in use than this is split before the next insertion.
-const BUCKET_LIMIT: u16 = 112;
+const BUCKET_LIMIT: u16 = 120;
 /// Entries of a chunk: about 68 KiB.
 const CHUNK_BITS: u32 = 10;
 const CHUNK_ENTRIES: usize = 1 << CHUNK_BITS;
 /// An entry's number has 24 bits: 16.7 million keys, more than a worker's memory of 1 GiB can hold.
 const ENTRY_BITS: u32 = 24;
 const ENTRY_MASK: u32 = (1 << ENTRY_BITS) - 1;
-/// Slot values that are no entry. Their numbers are never given out.
-const EMPTY: u32 = u32::MAX;
-const DELETED: u32 = u32::MAX - 1;
-const MAX_ENTRIES: u32 = ENTRY_MASK - 1;
+/// Tags that are no entry's.
+const EMPTY: u8 = 0;
+const DELETED: u8 = 1;
+/// So many bits of hash are kept in a slot, for as many splits.
+const WINDOW_BITS: u32 = 8;
+const MAX_ENTRIES: u32 = ENTRY_MASK;
 /// The deepest directory: 2^22 buckets would be half a billion keys.
 const MAX_DEPTH: u32 = 22;
 
@@ -131,9 +137,24 @@ impl Entry {
     }
 }
 
+/// Eight slots, with their tags beside them: a look-up mostly touches one of them.
+#[derive(Clone, Copy)]
+struct Group {
+    /// The slots' tags, the first slot's in the lowest byte.
+    tags: u64,
+    /// Entry numbers, each below eight bits of its hash ([`slot`]). What is under an empty tag means nothing.
+    slots: [u32; GROUP_SLOTS],
+}
+
+impl Group {
+    fn set_tag(&mut self, at: usize, tag: u8) {
+        self.tags = (self.tags & !(0xff << (8 * at))) | (u64::from(tag) << (8 * at));
+    }
+}
+
 /// A small open-addressing table of slots.
 struct Bucket {
-    slots: [u32; BUCKET_SLOTS],
+    groups: [Group; GROUPS],
     /// Slots that are not [`EMPTY`], the deleted ones included.
     used: u16,
     /// Slots that hold an entry.
@@ -144,31 +165,57 @@ struct Bucket {
 
 impl Bucket {
     fn boxed(depth: u8) -> Box<Self> {
-        Box::new(Self { slots: [EMPTY; BUCKET_SLOTS], used: 0, live: 0, depth })
+        let empty = Group { tags: repeated(EMPTY), slots: [0; GROUP_SLOTS] };
+        Box::new(Self { groups: [empty; GROUPS], used: 0, live: 0, depth })
     }
 
-    /// The slots in probing order of `hash`.
-    fn probe(hash: u64) -> impl Iterator<Item = usize> {
-        let start = usize::try_from((hash >> 8) & 0xffff).unwrap_or(0);
-        (0..BUCKET_SLOTS).map(move |step| (start + step) % BUCKET_SLOTS)
+    /// The groups in probing order.
+    fn probe(tag: u8) -> impl Iterator<Item = usize> {
+        (0..GROUPS).map(move |step| (usize::from(tag) + step) % GROUPS)
     }
 
-    /// The slots that hold an entry.
-    fn entries(&self) -> impl Iterator<Item = u32> {
-        self.slots.iter().copied().filter(|slot| *slot != EMPTY && *slot != DELETED)
+    /// Group and place of the slots that may hold an entry with this tag, with what they hold.
+    fn candidates(&self, tag: u8) -> impl Iterator<Item = (usize, usize, u32)> {
+        let mut ended = false;
+        let groups = Self::probe(tag).map_while(move |number| {
+            let group = self.groups.get(number).filter(|_| !ended)?;
+            // An entry is put into the first group with a free slot: it is in none after one that has an empty slot.
+            ended = zero_bytes(group.tags) != 0;
+            Some((number, group))
+        });
+        groups.flat_map(move |(number, group)| {
+            let found = bytes(zero_bytes(group.tags ^ repeated(tag)));
+            found.filter_map(move |at| Some((number, at, *group.slots.get(at)?)))
+        })
+    }
+
+    /// The tag and the slot of each entry.
+    fn entries(&self) -> impl Iterator<Item = (u8, u32)> {
+        let all = self.groups.iter().flat_map(|group| group.tags.to_le_bytes().into_iter().zip(group.slots));
+        all.filter(|(tag, _)| *tag > DELETED)
     }
 
     /// Puts an entry into the first free slot.
-    fn insert(&mut self, hash: u64, slot: u32) {
-        for at in Self::probe(hash) {
-            if let Some(place) = self.slots.get_mut(at)
-                && (*place == EMPTY || *place == DELETED)
-            {
-                self.used += u16::from(*place == EMPTY);
-                self.live += 1;
+    fn insert(&mut self, tag: u8, slot: u32) {
+        for number in Self::probe(tag) {
+            let Some(group) = self.groups.get_mut(number) else { continue };
+            // Both kinds of free slots differ in the lowest bit alone.
+            let Some(at) = bytes(zero_bytes(group.tags & !repeated(EMPTY | DELETED))).next() else { continue };
+            if let Some(place) = group.slots.get_mut(at) {
                 *place = slot;
+                self.used += u16::from((group.tags >> (8 * at)) & 0xff == u64::from(EMPTY));
+                self.live += 1;
+                group.set_tag(at, tag);
                 return;
             }
+        }
+    }
+
+    /// Frees the slot of an entry that is removed.
+    fn clear(&mut self, group: usize, at: usize) {
+        if let Some(group) = self.groups.get_mut(group) {
+            group.set_tag(at, DELETED);
+            self.live -= 1;
         }
     }
 }
@@ -251,7 +298,7 @@ impl KeyTable {
         let Some(bucket) = self.bucket_with_room(hash) else { return false };
         let Some(number) = self.store(entry) else { return false };
         if let Some(bucket) = self.buckets.get_mut(bucket) {
-            bucket.insert(hash, slot(hash, number));
+            bucket.insert(tag(hash), slot(hash, bucket.depth, number));
         }
         self.len += 1;
         true
@@ -260,12 +307,9 @@ impl KeyTable {
     /// Removes the key with this digest; whether there was one.
     pub fn remove(&mut self, digest: &Digest) -> bool {
         let hash = self.hash(digest.as_bytes());
-        let Some((bucket, at, number)) = self.find(hash, digest.as_bytes()) else { return false };
-        if let Some(bucket) = self.buckets.get_mut(bucket)
-            && let Some(place) = bucket.slots.get_mut(at)
-        {
-            *place = DELETED;
-            bucket.live -= 1;
+        let Some((bucket, (group, at), number)) = self.find(hash, digest.as_bytes()) else { return false };
+        if let Some(bucket) = self.buckets.get_mut(bucket) {
+            bucket.clear(group, at);
         }
         self.free.push(number);
         self.len -= 1;
@@ -287,7 +331,7 @@ impl KeyTable {
         self.buckets.is_empty() && self.chunks.is_empty()
     }
 
-    /// The leading bits choose the bucket, bits 8-23 the slot, bits 0-7 are kept in the slot.
+    /// The leading bits choose the bucket, the last eight are the tag.
     fn hash(&self, digest: &[u8; Digest::LEN]) -> u64 {
         let word = digest.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
         let mixed = (word ^ (word >> 32)).wrapping_mul(self.seed);
@@ -300,25 +344,17 @@ impl KeyTable {
         self.directory.get(usize::try_from(at).ok()?).and_then(|bucket| usize::try_from(*bucket).ok())
     }
 
-    /// Bucket, slot and number of the entry with this digest.
-    fn find(&self, hash: u64, digest: &[u8; Digest::LEN]) -> Option<(usize, usize, u32)> {
+    /// Bucket, place in it and number of the entry with this digest.
+    fn find(&self, hash: u64, digest: &[u8; Digest::LEN]) -> Option<(usize, (usize, usize), u32)> {
         let at_bucket = self.bucket_of(hash)?;
         let bucket = self.buckets.get(at_bucket)?;
-        let tag = slot(hash, 0);
-        for at in Bucket::probe(hash) {
-            let found = *bucket.slots.get(at)?;
-            if found == EMPTY {
-                return None;
-            }
+        let bits = slot(hash, bucket.depth, 0);
+        bucket.candidates(tag(hash)).find_map(|(group, at, found)| {
             let number = found & ENTRY_MASK;
-            if found & !ENTRY_MASK == tag
-                && found != DELETED
-                && self.entry(number).is_some_and(|entry| entry.digest == *digest)
-            {
-                return Some((at_bucket, at, number));
-            }
-        }
-        None
+            let is_it =
+                found & !ENTRY_MASK == bits && self.entry(number).is_some_and(|entry| same(&entry.digest, digest));
+            is_it.then_some((at_bucket, (group, at), number))
+        })
     }
 
     fn entry(&self, number: u32) -> Option<&Entry> {
@@ -365,12 +401,9 @@ impl KeyTable {
     /// Frees the slots of removed keys.
     fn sweep(&mut self, at: usize) -> Option<()> {
         let place = self.buckets.get_mut(at)?;
-        let empty = Bucket::boxed(place.depth);
-        let old = std::mem::replace(place, empty);
-        for slot in old.entries() {
-            let hash = self.hash(&self.entry(slot & ENTRY_MASK)?.digest);
-            self.buckets.get_mut(at)?.insert(hash, slot);
-        }
+        let mut swept = Bucket::boxed(place.depth);
+        place.entries().for_each(|(tag, slot)| swept.insert(tag, slot));
+        *place = swept;
         Some(())
     }
 
@@ -385,17 +418,17 @@ impl KeyTable {
             self.depth += 1;
         }
         let child_depth = u8::try_from(depth + 1).ok()?;
-        let old = std::mem::replace(self.buckets.get_mut(at)?, Bucket::boxed(child_depth));
-        let sibling = self.buckets.len();
-        let mut upper = Bucket::boxed(child_depth);
-        for slot in old.entries() {
-            let entry_hash = self.hash(&self.entry(slot & ENTRY_MASK)?.digest);
-            if (entry_hash >> (63 - depth)) & 1 == 1 {
-                upper.insert(entry_hash, slot);
-            } else {
-                self.buckets.get_mut(at)?.insert(entry_hash, slot);
-            }
+        let (mut lower, mut upper) = (Bucket::boxed(child_depth), Bucket::boxed(child_depth));
+        // After the last bit that the slots hold the next ones are read from the entries: twice on the way to five million keys.
+        let is_last = (depth + 1).is_multiple_of(WINDOW_BITS);
+        for (tag, old) in self.buckets.get(at)?.entries() {
+            let is_upper = old >> (u32::BITS - 1 - depth % WINDOW_BITS) & 1 == 1;
+            let number = old & ENTRY_MASK;
+            let new = if is_last { slot(self.hash(&self.entry(number)?.digest), child_depth, number) } else { old };
+            if is_upper { upper.insert(tag, new) } else { lower.insert(tag, new) }
         }
+        let sibling = self.buckets.len();
+        *self.buckets.get_mut(at)? = lower;
         self.buckets.push(upper);
         // The directory entries that share the bucket's leading bits: the upper half now leads to the sibling.
         let span = 1_usize << (self.depth - depth);
@@ -407,10 +440,41 @@ impl KeyTable {
     }
 }
 
-/// A slot's value: eight bits of the hash over the entry's number.
-fn slot(hash: u64, number: u32) -> u32 {
-    let [tag, ..] = hash.to_le_bytes();
-    (u32::from(tag) << ENTRY_BITS) | number
+/// The last eight bits of the hash, as a value that means an entry.
+fn tag(hash: u64) -> u8 {
+    let [last, ..] = hash.to_le_bytes();
+    last.max(DELETED + 1)
+}
+
+/// A slot's value: the eight bits of the hash that splits of a bucket of this depth go by, over the entry's number.
+fn slot(hash: u64, depth: u8, number: u32) -> u32 {
+    let [.., window] = (hash << (u32::from(depth) / WINDOW_BITS * WINDOW_BITS)).to_le_bytes();
+    (u32::from(window) << ENTRY_BITS) | number
+}
+
+/// A word that has this byte eight times.
+const fn repeated(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; GROUP_SLOTS])
+}
+
+/// The highest bit of each byte that is zero. A byte of 1 above one that is zero may be marked too.
+const fn zero_bytes(word: u64) -> u64 {
+    word.wrapping_sub(repeated(0x01)) & !word & repeated(0x80)
+}
+
+/// The numbers of the bytes that are marked, the lowest first.
+fn bytes(mut marked: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let at = usize::try_from(marked.trailing_zeros() / 8).ok()?;
+        marked &= marked.wrapping_sub(1);
+        (at < GROUP_SLOTS).then_some(at)
+    })
+}
+
+/// Whether two digests are the same, word by word: a comparison of bytes is a loop over single ones in wasm.
+fn same(one: &[u8; Digest::LEN], other: &[u8; Digest::LEN]) -> bool {
+    let (one, other) = (one.as_chunks::<8>().0, other.as_chunks::<8>().0);
+    one.iter().zip(other).all(|(one, other)| u64::from_le_bytes(*one) == u64::from_le_bytes(*other))
 }
 
 /// Chunk and place in it of an entry's number.

@@ -1,7 +1,8 @@
 //! Tables that serve no more, given back piece by piece.
 //!
 //! A table of a million keys is seventeen thousand pieces of memory, and as many rows more as there are accounts. To drop it at once is one long
-//! step, in which a worker answers nobody. So a replaced table goes in small steps, as time passes and as pages arrive.
+//! step, in which a worker answers nobody. So a table that was replaced, or that no configuration needs any more, goes in small steps, as time passes and as
+//! pages arrive.
 
 use super::Table;
 
@@ -16,6 +17,11 @@ impl Retired {
     /// Takes a table out of service.
     pub fn push(&mut self, table: Option<Table>) {
         self.0.extend(table);
+    }
+
+    /// Takes over what another has still to give back.
+    pub fn append(&mut self, other: Self) {
+        self.0.extend(other.0);
     }
 
     /// One step of bounded work; nothing when there is no old table.
