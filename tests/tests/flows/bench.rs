@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use xtask::bench::request::{Options, measure};
-use xtask::bench::revoke;
+use xtask::bench::{load_time, revoke};
 
 use super::fixture::parts;
 
@@ -55,4 +55,23 @@ fn one_revocation_is_measured_to_the_last_worker_of_simulated_and_real_proxies()
     assert_eq!(results.revoked.len(), 2);
     assert!(results.revoked.iter().all(|one| !one.simulated.is_zero() && !one.real.is_zero()));
     assert!(results.waiting.is_some());
+}
+
+/// Each Envoy must come to right answers, so it shows, too, that both forms of the native configuration are read.
+#[test]
+fn the_time_to_right_answers_is_measured_with_and_without_keyplane() {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = parts();
+    let options = load_time::Options { keys: vec![100, 4_000], limit: 120 };
+    let steps = Path::new(env!("CARGO_BIN_EXE_keyplane-load-steps"));
+    let results = load_time::measure(&parts.wasm, &parts.envoy, steps, folder.path(), &options).unwrap();
+    assert_eq!(results.runs.iter().map(|run| run.keys).collect::<Vec<_>>(), [100, 4_000]);
+    for run in &results.runs {
+        for native in [&run.native_yaml, &run.native_json] {
+            assert!(matches!(native, load_time::Outcome::Right(_)), "{native:?}");
+        }
+        assert!(run.steps["load"]["steps"].as_u64() > Some(0));
+    }
+    let text = results.text();
+    assert!(text.contains("4000 keys: longest step, loading"), "{text}");
 }

@@ -12,3 +12,4 @@ mod plot;
 mod report;
 pub mod request;
 pub mod revoke;
+mod yaml;

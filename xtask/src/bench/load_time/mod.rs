@@ -1,7 +1,7 @@
 //! `cargo xtask bench load`: from the start of a proxy to right answers, with a thousand to a million keys.
 //!
-//! An Envoy with one worker is started anew for each number of keys: once with Keyplane, whose keys come by the sync protocol, and once with Envoy's own
-//! `api_key_auth`, whose keys stand in the configuration. What counts is the time until a key is let through and an unknown one refused, and the memory
+//! An Envoy with one worker is started anew for each number of keys: once with Keyplane, whose keys come by the sync protocol, and twice with Envoy's own
+//! `api_key_auth`, whose keys stand in the configuration, as YAML and as JSON. What counts is the time until a key is let through and an unknown one refused, and the memory
 //! that the process took. The single steps are timed in the test host (`keyplane-load-steps`), because they cannot be told apart from outside.
 
 mod asker;
@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use self::asker::Asker;
 pub use self::results::Results;
 use super::report::machine;
-use super::request::bootstrap::{Envoy, Filter, Listener};
+use super::request::bootstrap::{Envoy, Filter, Form, Listener};
 use super::request::feed::{Feed, Keys};
 use crate::parts::filter;
 use crate::project::Project;
@@ -57,6 +57,15 @@ pub struct Start {
     pub longest: Option<Duration>,
 }
 
+/// What became of an Envoy that was started.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// Its answers were right.
+    Right(Start),
+    /// They were not within this time, and it was ended.
+    TooLate(Duration),
+}
+
 /// What was measured with so many keys.
 #[derive(Debug)]
 pub struct Run {
@@ -64,8 +73,10 @@ pub struct Run {
     pub keys: u64,
     /// With Keyplane.
     pub keyplane: Start,
-    /// With `api_key_auth`.
-    pub native: Start,
+    /// With `api_key_auth`, configured in YAML.
+    pub native_yaml: Outcome,
+    /// With `api_key_auth`, configured in JSON.
+    pub native_json: Outcome,
     /// What the test host says of single steps.
     pub steps: Value,
 }
@@ -103,7 +114,7 @@ pub fn bench(project: &Project, options: &Options) -> Result<()> {
 pub fn measure(wasm: &Path, envoy: &Path, steps: &Path, folder: &Path, options: &Options) -> Result<Results> {
     let limit = Duration::from_secs(options.limit);
     let bench = Bench { wasm, envoy, folder, limit };
-    let empty = bench.start(Filter::None, None)?;
+    let empty = bench.must_start(Filter::None, None)?;
     let mut runs = Vec::new();
     for &keys in &options.keys {
         let started = Instant::now();
@@ -111,12 +122,14 @@ pub fn measure(wasm: &Path, envoy: &Path, steps: &Path, folder: &Path, options: 
         let key = feed.secrets.last().context("there are no keys to load")?.clone();
         run::done(&format!("made {keys} keys"), started.elapsed());
         let module = wasm.display().to_string();
-        let keyplane = bench.start(Filter::Keyplane { module, plugin: Map::new(), feed: feed.port }, Some(&key))?;
-        let native = bench.start(Filter::Native { secrets: feed.secrets.clone() }, Some(&key))?;
+        let keyplane = Filter::Keyplane { module, plugin: Map::new(), feed: feed.port };
+        let keyplane = bench.must_start(keyplane, Some(&key))?;
+        let native = |form| bench.start(Filter::Native { secrets: feed.secrets.clone() }, form, Some(&key));
+        let (native_yaml, native_json) = (native(Form::Yaml)?, native(Form::Json)?);
         let mut command = Command::new(steps);
         command.arg(keys.to_string()).env("KEYPLANE_WASM", wasm);
         let steps = serde_json::from_str(&run::read(command)?).context("what the test host prints is no JSON")?;
-        runs.push(Run { keys, keyplane, native, steps });
+        runs.push(Run { keys, keyplane, native_yaml, native_json, steps });
     }
     Ok(Results { empty, runs })
 }
@@ -129,13 +142,25 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
+    /// Starts an Envoy whose answers must be right in time.
+    fn must_start(&self, filter: Filter, key: Option<&str>) -> Result<Start> {
+        match self.start(filter, Form::Json, key)? {
+            Outcome::Right(start) => Ok(start),
+            Outcome::TooLate(limit) => {
+                bail!("no right answers within {} s, filter {}", limit.as_secs(), self.wasm.display())
+            }
+        }
+    }
+
     /// Starts an Envoy with this filter, and a listener without one beside it. `key` must be let through, and another refused.
-    fn start(&self, filter: Filter, key: Option<&str>) -> Result<Start> {
-        let what = match &filter {
-            Filter::None => "without a filter",
-            Filter::Keyplane { .. } => "with Keyplane",
-            _ => "with api_key_auth",
+    fn start(&self, filter: Filter, form: Form, key: Option<&str>) -> Result<Outcome> {
+        let what = match (&filter, form) {
+            (Filter::None, _) => "without a filter",
+            (Filter::Keyplane { .. }, _) => "with Keyplane",
+            (_, Form::Yaml) => "with api_key_auth, YAML",
+            (_, Form::Json) => "with api_key_auth, JSON",
         };
+        let began = Instant::now();
         // The native filter loads before anything listens, so there is nothing to ask meanwhile.
         let asks = !matches!(filter, Filter::Native { .. });
         let (bare, guarded) = (free_port()?, free_port()?);
@@ -144,7 +169,7 @@ impl Bench<'_> {
             listeners.push(Listener { port: bare, filter: Filter::None });
         }
         let asker = asks.then(|| Asker::start(bare));
-        let started = Envoy::start_within(self.limit, self.envoy, &listeners, self.folder);
+        let started = Envoy::start_within(self.limit, self.envoy, &listeners, form, self.folder);
         drop(listeners);
         let started = started.and_then(|mut envoy| {
             let client = Client::new(guarded);
@@ -158,6 +183,10 @@ impl Bench<'_> {
             Ok(started) => started,
             Err(error) => {
                 asker.map(Asker::longest).transpose()?;
+                if began.elapsed() >= self.limit {
+                    run::done(&format!("ended Envoy {what}: too late"), began.elapsed());
+                    return Ok(Outcome::TooLate(self.limit));
+                }
                 return Err(error).with_context(|| format!("an Envoy {what}, filter {}", self.wasm.display()));
             }
         };
@@ -166,7 +195,7 @@ impl Bench<'_> {
         let [peak, rest] = memory(envoy.process.id())?;
         envoy.process.stop(STOP)?;
         run::done(&format!("started Envoy {what}"), ready);
-        Ok(Start { ready, peak, rest, longest })
+        Ok(Outcome::Right(Start { ready, peak, rest, longest }))
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
+use super::super::yaml::yaml;
 use crate::stack::ports::free as free_port;
 use crate::stack::{Client, Process, START_LIMIT};
 
@@ -56,6 +57,15 @@ pub struct Listener {
     pub filter: Filter,
 }
 
+/// How Envoy's configuration is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As JSON, which is what programs write.
+    Json,
+    /// As YAML in blocks, which is what people write.
+    Yaml,
+}
+
 /// A running Envoy with these listeners.
 #[derive(Debug)]
 pub struct Envoy {
@@ -68,15 +78,26 @@ pub struct Envoy {
 impl Envoy {
     /// Starts it with one worker. Configuration and log go to `folder`.
     pub fn start(binary: &Path, listeners: &[Listener], folder: &Path) -> Result<Self> {
-        Self::start_within(START_LIMIT, binary, listeners, folder)
+        Self::start_within(START_LIMIT, binary, listeners, Form::Json, folder)
     }
 
     /// The same for one that may need another time to be ready.
-    pub fn start_within(limit: Duration, binary: &Path, listeners: &[Listener], folder: &Path) -> Result<Self> {
+    pub fn start_within(
+        limit: Duration,
+        binary: &Path,
+        listeners: &[Listener],
+        form: Form,
+        folder: &Path,
+    ) -> Result<Self> {
         let admin = free_port()?;
-        let configuration = folder.join("envoy.json");
-        std::fs::write(&configuration, serde_json::to_vec(&bootstrap(admin, listeners))?)
-            .with_context(|| format!("cannot write {}", configuration.display()))?;
+        let bootstrap = bootstrap(admin, listeners);
+        let (name, text) = match form {
+            Form::Json => ("envoy.json", bootstrap.to_string()),
+            Form::Yaml => ("envoy.yaml", yaml(&bootstrap)),
+        };
+        let configuration = folder.join(name);
+        std::fs::write(&configuration, text).with_context(|| format!("cannot write {}", configuration.display()))?;
+        drop(bootstrap);
         let mut command = Command::new(binary);
         command
             .arg("--config-path")
