@@ -75,7 +75,7 @@ impl Connection {
         let progress = watched.progress.clone();
         let service = service(self.routes.clone(), self.peer, progress.clone());
         let connection = http1::Builder::new().max_buf_size(MAX_HEAD).serve_connection(TokioIo::new(watched), service);
-        self.drive(connection, &progress).await;
+        self.drive(Box::pin(connection), &progress).await;
     }
 
     async fn http2<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(&mut self, io: T) {
@@ -83,15 +83,16 @@ impl Connection {
         let progress = watched.progress.clone();
         let service = service(self.routes.clone(), self.peer, progress.clone());
         let connection = http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(watched), service);
-        self.drive(connection, &progress).await;
+        self.drive(Box::pin(connection), &progress).await;
     }
 
     /// Keeps `connection` going, within its bounds.
-    async fn drive<C: GracefulConnection>(&mut self, connection: C, progress: &Shared)
+    ///
+    /// Boxed: a future has room for each that it hands on, and thousands of polls wait here.
+    async fn drive<C: GracefulConnection>(&mut self, mut connection: Pin<Box<C>>, progress: &Shared)
     where
         C::Error: Display,
     {
-        let mut connection = pin!(connection);
         let mut look = pin!(tokio::time::sleep(HEAD));
         // When it was told to end.
         let mut told: Option<Instant> = None;

@@ -44,12 +44,15 @@ pub async fn handle(
     let poll = note(&app, &headers, says(&app, parameters.epoch.is_some(), epoch, after, wait));
     let closed_will_do = parameters.closed.as_deref() == Some("1");
     let request = PollRequest { epoch, after, wait, rows: ROWS_PER_PAGE, closed_will_do };
+    let takes_gzip = takes_gzip(&headers);
+    // They hold the buffer that the request was read into, and the answer may be a minute away.
+    drop(headers);
     let answer = changes(&app, request).await;
     // An error is an answer too.
     if let Some(poll) = poll {
         poll.answered();
     }
-    Ok(respond(answer?, takes_gzip(&headers)).await)
+    Ok(respond(answer?, takes_gzip).await)
 }
 
 async fn respond(answer: Answer, takes_gzip: bool) -> Response {
