@@ -210,15 +210,16 @@ async fn sweep_forever(app: App) {
         ticks.tick().await;
         match sweep::sweep(&app).await {
             Ok(swept) if swept == Swept::default() => {}
-            Ok(Swept { told_anew, revoked, left_feed, policies, usage_rows, answers }) => tracing::info!(
+            Ok(Swept { told_anew, revoked, left_feed, tombstones, policies, usage_rows, answers }) => tracing::info!(
                 told_anew,
                 revoked,
                 left_feed,
+                tombstones,
                 policies,
                 usage_rows,
                 answers,
-                "swept: proxies told other metadata of keys, idle keys revoked, revoked keys out of the feed, unused policies, old \
-                 usage and answers forgotten"
+                "swept: proxies told other metadata of keys, idle keys revoked, revoked keys and old tombstones out of the feed, \
+                 unused policies, old usage and answers forgotten"
             ),
             Err(error) => tracing::error!(cause = ?error.cause, "the sweeper failed; it tries again in a minute"),
         }

@@ -45,6 +45,8 @@ pub struct FeedPage {
     pub head: u64,
     /// Whether more pages follow it.
     pub closed: bool,
+    /// It lacks tombstones for who decides by a table below this revision.
+    pub tombstones_after: u64,
     made: Instant,
     compressed: OnceCell<Option<Bytes>>,
 }
@@ -52,7 +54,14 @@ pub struct FeedPage {
 impl FeedPage {
     /// A page that was made just now, at `head`.
     pub fn new(bytes: Vec<u8>, head: u64, closed: bool) -> Self {
-        Self { bytes: bytes.into(), head, closed, made: Instant::now(), compressed: OnceCell::new() }
+        let (tombstones_after, made) = (0, Instant::now());
+        Self { bytes: bytes.into(), head, closed, tombstones_after, made, compressed: OnceCell::new() }
+    }
+
+    /// The same without tombstones of this revision and below.
+    #[must_use]
+    pub fn without_tombstones(self, until: u64) -> Self {
+        Self { tombstones_after: until, ..self }
     }
 
     /// Its bytes in gzip, made at the first call. `None`: too short for it to be worth anything.

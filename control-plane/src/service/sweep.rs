@@ -1,4 +1,4 @@
-//! What time brings: proxies are told other metadata of keys where the operator chose so, rotated keys that nobody uses any more are revoked, revoked keys leave the feed after a while, policies that no key needs, usage and remembered answers
+//! What time brings: proxies are told other metadata of keys where the operator chose so, rotated keys that nobody uses any more are revoked, revoked keys leave the feed after a while and their tombstones after another, policies that no key needs, usage and remembered answers
 //! older than their retention and workers that went away are forgotten.
 //!
 //! The feed would otherwise carry each key that ever was. Until a revoked key leaves it, proxies can tell "revoked" from
@@ -28,6 +28,12 @@ const ANSWER_BATCH: u32 = 500;
 /// How long the sequence of a silent worker is remembered.
 const WORKER_MEMORY: Duration = Duration::from_hours(30 * 24);
 
+/// How long the feed keeps the tombstone of a key that left it. A proxy that was away for longer loads its table anew.
+pub const TOMBSTONES_KEPT: Duration = Duration::from_hours(7 * 24);
+
+/// How many tombstones are looked at in one transaction.
+const TOMBSTONE_BATCH: u32 = 2_000;
+
 /// Why a key was revoked that nobody used any more, as the API tells it.
 const IDLE: &str = "idle";
 
@@ -40,6 +46,8 @@ pub struct Swept {
     pub revoked: usize,
     /// Revoked keys that left the feed.
     pub left_feed: usize,
+    /// Tombstones that left the feed.
+    pub tombstones: u64,
     /// Policies that no key referred to any more.
     pub policies: u64,
     /// Rows of usage that were past their retention.
@@ -68,6 +76,7 @@ pub async fn sweep(app: &App) -> Result<Swept, Error> {
             break;
         }
     }
+    swept.tombstones = forget_tombstones(app).await?;
     swept.told_anew = follow_proxy_metadata(app).await?;
     swept.policies = forget_policies(app).await?;
     swept.usage_rows = forget_usage(app).await?;
@@ -120,6 +129,21 @@ async fn retire_keys(app: &App) -> Result<usize, Error> {
     }
     tx.commit().await?;
     Ok(due.len())
+}
+
+/// Takes old tombstones out of the feed, in small steps. Their keys stay in the lists.
+async fn forget_tombstones(app: &App) -> Result<u64, Error> {
+    let until = app.now().before(TOMBSTONES_KEPT);
+    let mut forgotten = 0;
+    loop {
+        let mut tx = app.store.write().await?;
+        let tombstones = tx.forget_tombstones(until, TOMBSTONE_BATCH).await?;
+        tx.commit().await?;
+        forgotten += tombstones;
+        if tombstones < u64::from(TOMBSTONE_BATCH) || *app.stopping.borrow() {
+            return Ok(forgotten);
+        }
+    }
 }
 
 /// Forgets policies that no key refers to, in small steps: their metadata, too, is told no longer than it is needed.

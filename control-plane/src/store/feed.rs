@@ -1,8 +1,9 @@
 //! The feed: rows with a revision after R, in order, over all synced tables, as of one moment.
 
-use super::row::{digest, environment, id, number, number_or_zero, sql_number};
-use super::{Store, StoreError};
+use super::row::{digest, environment, id, number, number_or_zero, sql_number, time};
+use super::{Store, StoreError, WriteTx};
 use crate::domain::account::AccountStatus;
+use crate::domain::time::Time;
 use keyplane_contract::id::Id;
 use keyplane_contract::sync::{Account, Gone, Key, KeyState, Metadata, Policy, Project, Record, User};
 use sqlx::sqlite::SqliteRow;
@@ -71,15 +72,19 @@ pub struct Changes {
     pub rows: Vec<FeedRow>,
     /// Whether `rows` reaches the head.
     pub complete: bool,
+    /// Tombstones of this revision and below have left the feed: for who decides by an older table, `rows` is not all that changed.
+    pub tombstones_after: u64,
 }
 
 impl Store {
-    /// Reads what changed after `after`, at most `limit` rows of a table. After 0 it is a snapshot, which needs no tombstones.
+    /// Reads what changed after `after`, at most `limit` rows of a table. After 0 it is a snapshot, which needs no tombstones. Those of keys
+    /// that were gone long ago are left out in any case.
     pub async fn changes(&self, after: u64, limit: u32) -> Result<Changes, StoreError> {
         // A read transaction sees one moment, from its first statement on.
         let mut tx = self.readers.begin().await?;
-        let row = sqlx::query("SELECT revision, live_keys FROM meta").fetch_one(&mut *tx).await?;
+        let row = sqlx::query("SELECT revision, live_keys, tombstones_after FROM meta").fetch_one(&mut *tx).await?;
         let (head, live) = (number(&row, "revision")?, number(&row, "live_keys")?);
+        let tombstones_after = number(&row, "tombstones_after")?;
 
         let mut stretch = Stretch { after: sql_number(after), limit, rows: Vec::new(), horizon: None };
         stretch
@@ -111,14 +116,25 @@ impl Store {
                 policy,
             )
             .await?;
-        let keys = if after == 0 {
-            "SELECT revision, digest, id, project, user, policy, expires_at, environment, state, flags, gone_at
-             FROM keys WHERE revision > ? AND gone_at IS NULL ORDER BY revision LIMIT ?"
-        } else {
-            "SELECT revision, digest, id, project, user, policy, expires_at, environment, state, flags, gone_at
-             FROM keys WHERE revision > ? ORDER BY revision LIMIT ?"
-        };
-        stretch.read(&mut tx, keys, key).await?;
+        stretch
+            .read(
+                &mut tx,
+                "SELECT revision, digest, id, project, user, policy, expires_at, environment, state, flags
+                 FROM keys INDEXED BY keys_in_feed WHERE revision > ? AND gone_at IS NULL ORDER BY revision LIMIT ?",
+                key,
+            )
+            .await?;
+        if after > 0 {
+            stretch
+                .read(
+                    &mut tx,
+                    "SELECT revision, digest FROM keys INDEXED BY keys_gone
+                     WHERE revision > max(?, (SELECT tombstones_after FROM meta)) AND gone_at IS NOT NULL
+                     ORDER BY revision LIMIT ?",
+                    gone,
+                )
+                .await?;
+        }
         tx.commit().await?;
 
         let Stretch { mut rows, horizon, .. } = stretch;
@@ -126,7 +142,32 @@ impl Store {
             rows.retain(|row| row.record().revision() <= horizon);
         }
         rows.sort_unstable_by_key(|row| row.record().revision());
-        Ok(Changes { head, live, rows, complete: horizon.is_none() })
+        Ok(Changes { head, live, rows, complete: horizon.is_none(), tombstones_after })
+    }
+}
+
+impl WriteTx {
+    /// Takes tombstones of keys that were gone at or before `until` out of the feed: in their order, at most `limit`. Gives how many.
+    pub async fn forget_tombstones(&mut self, until: Time, limit: u32) -> Result<u64, StoreError> {
+        let rows = sqlx::query(
+            "SELECT revision, gone_at FROM keys INDEXED BY keys_gone
+             WHERE revision > (SELECT tombstones_after FROM meta) AND gone_at IS NOT NULL ORDER BY revision LIMIT ?",
+        )
+        .bind(i64::from(limit))
+        .fetch_all(self.connection())
+        .await?;
+        let (mut last, mut count) = (None, 0);
+        for row in &rows {
+            // After the clock was set back some are younger than those behind them: these wait.
+            if time(row, "gone_at")? > until {
+                break;
+            }
+            (last, count) = (Some(row.try_get::<i64, _>("revision")?), count + 1);
+        }
+        if let Some(last) = last {
+            sqlx::query("UPDATE meta SET tombstones_after = ?").bind(last).execute(self.connection()).await?;
+        }
+        Ok(count)
     }
 }
 
@@ -194,14 +235,14 @@ fn policy(row: &SqliteRow) -> Result<FeedRow, StoreError> {
     })
 }
 
+fn gone(row: &SqliteRow) -> Result<FeedRow, StoreError> {
+    Ok(FeedRow::Plain(Record::Gone(Gone { revision: number(row, "revision")?, digest: digest(row, "digest")? })))
+}
+
 fn key(row: &SqliteRow) -> Result<FeedRow, StoreError> {
-    let (revision, digest) = (number(row, "revision")?, digest(row, "digest")?);
-    if row.try_get::<Option<i64>, _>("gone_at")?.is_some() {
-        return Ok(FeedRow::Plain(Record::Gone(Gone { revision, digest })));
-    }
     Ok(FeedRow::Plain(Record::Key(Key {
-        revision,
-        digest,
+        revision: number(row, "revision")?,
+        digest: digest(row, "digest")?,
         id: id(row, "id")?,
         project: number_or_zero(row, "project")?,
         user: number_or_zero(row, "user")?,

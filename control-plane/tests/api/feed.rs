@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use keyplane::domain::id::KeyId;
 use keyplane::service::changes::{PollRequest, changes};
-use keyplane::service::sweep::sweep;
+use keyplane::service::sweep::{TOMBSTONES_KEPT, sweep};
 use keyplane_contract::digest::Digest;
 use keyplane_contract::id::Id;
 use keyplane_contract::sync::{KeyState, Page, PageHeader, Record};
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 const SCOPES: usize = 60;
 
 /// A proxy's table, kept by the feed alone.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Mirror {
     epoch: Option<Id>,
     after: u64,
@@ -28,6 +28,10 @@ struct Mirror {
     seen: Vec<u64>,
     /// Whether it takes closed pages that were made before.
     lenient: bool,
+    /// Whether it was complete once: it decides by what it has.
+    decides: bool,
+    /// How often it was told to begin with another table.
+    began: u32,
 }
 
 impl Mirror {
@@ -35,10 +39,7 @@ impl Mirror {
     async fn catch_up(&mut self, plane: &ControlPlane, rows: u32) -> PageHeader {
         self.seen.clear();
         loop {
-            let (epoch, after, wait) = (self.epoch, self.after, Duration::ZERO);
-            let request = PollRequest { epoch, after, wait, rows, closed_will_do: self.lenient };
-            let bytes = changes(&plane.app, request).await.unwrap().page.bytes.clone();
-            let header = self.apply(&bytes);
+            let header = self.step(plane, rows).await;
             if header.last {
                 assert_eq!(header.until, *plane.app.store.head().borrow());
                 assert_eq!(header.live, u64::try_from(self.keys.len()).unwrap(), "the live count proves the table");
@@ -47,13 +48,23 @@ impl Mirror {
         }
     }
 
+    /// Reads one page.
+    async fn step(&mut self, plane: &ControlPlane, rows: u32) -> PageHeader {
+        // It would wait if it decides by this table; here there is nothing to wait for.
+        let waits = self.decides && self.after != *plane.app.store.head().borrow();
+        let (epoch, after, wait) = (self.epoch, self.after, Duration::from_secs(u64::from(waits)));
+        let request = PollRequest { epoch, after, wait, rows, closed_will_do: self.lenient };
+        let bytes = changes(&plane.app, request).await.unwrap().page.bytes.clone();
+        self.apply(&bytes)
+    }
+
     fn apply(&mut self, bytes: &[u8]) -> PageHeader {
         let page = Page::decode(bytes).unwrap();
         page.verify().unwrap();
         if self.epoch != Some(page.header.epoch) || page.header.after != self.after {
             assert_eq!(page.header.after, 0);
-            let (seen, lenient) = (std::mem::take(&mut self.seen), self.lenient);
-            *self = Self { epoch: Some(page.header.epoch), seen, lenient, ..Self::default() };
+            let (seen, lenient, began) = (std::mem::take(&mut self.seen), self.lenient, self.began + 1);
+            *self = Self { epoch: Some(page.header.epoch), seen, lenient, began, ..Self::default() };
         }
         for record in page.records() {
             let record = record.unwrap();
@@ -72,6 +83,7 @@ impl Mirror {
             }
         }
         self.after = page.header.until;
+        self.decides |= page.header.last;
         page.header
     }
 }
@@ -271,6 +283,42 @@ async fn one_revoke_reaches_two_thousand_waiting_polls_and_is_read_once() {
     assert_eq!(plane.app.pages.made(), made + 1);
 }
 
+/// All of them at once, as after a power cut: nobody is turned away, and each page is read from the database once.
+#[tokio::test]
+async fn two_thousand_first_loads_at_once_are_all_answered() {
+    const PROXIES: usize = 2000;
+    const KEYS: usize = 40;
+    let plane = std::sync::Arc::new(ControlPlane::start().await);
+    let (_, project) = plane.project().await;
+    for _ in 0..KEYS {
+        plane.key(&project, "live", "k").await;
+    }
+    let made = plane.app.pages.made();
+    let loads: Vec<_> = (0..PROXIES)
+        .map(|_| {
+            let plane = std::sync::Arc::clone(&plane);
+            tokio::spawn(async move {
+                let mut mirror = Mirror { lenient: true, ..Mirror::default() };
+                mirror.catch_up(&plane, 10).await;
+                mirror.keys.len()
+            })
+        })
+        .collect();
+    // The same through all layers, with the token of a proxy.
+    let first = |_| {
+        let plane = std::sync::Arc::clone(&plane);
+        tokio::spawn(async move { poll(&plane, "?after=0&wait=0").await })
+    };
+    let first: Vec<_> = (0..PROXIES).map(first).collect();
+    for load in loads {
+        assert_eq!(load.await.unwrap(), KEYS);
+    }
+    for page in first {
+        assert_eq!(Page::decode(&page.await.unwrap()).unwrap().records().count(), KEYS + 2);
+    }
+    assert_eq!(plane.app.pages.made() - made, 6, "five pages of ten rows, and one of all");
+}
+
 /// One page after another, as an HTTP cache sees them.
 #[tokio::test]
 async fn closed_pages_of_a_catch_up_may_be_cached_and_nothing_else() {
@@ -386,6 +434,55 @@ async fn a_revoked_key_leaves_the_feed_after_its_retention_and_stays_in_the_list
     let mut late = Mirror::default();
     late.catch_up(&plane, 1000).await;
     assert_eq!(late.seen, [1, 2], "a snapshot needs no tombstones");
+}
+
+/// Workers that went away at every step of a history, or began to load in it, come back when some of its tombstones are forgotten.
+#[tokio::test]
+async fn whoever_comes_back_ends_with_the_table_of_one_that_loads_anew() {
+    let mut plane = ControlPlane::start().await;
+    plane.app.revoked_retention = Duration::from_hours(24);
+    let (_, project) = plane.project().await;
+    let (mut ids, mut away) = (Vec::new(), Vec::new());
+    let began = plane.app.now();
+    for step in 0_usize..48 {
+        plane.clock.advance(Duration::from_hours(8));
+        ids.push(text(&plane.key(&project, "live", "k").await, "id"));
+        if step % 2 == 1 {
+            plane.delete(&format!("/v1/keys/{}", ids[step / 2])).await;
+        }
+        sweep(&plane.app).await.unwrap();
+        let mut complete = Mirror::default();
+        complete.catch_up(&plane, 1000).await;
+        let mut loading = Mirror { lenient: true, ..Mirror::default() };
+        assert!(!loading.step(&plane, 1).await.last);
+        away.push((plane.app.now(), complete, loading));
+    }
+    let mut anew = Mirror::default();
+    anew.catch_up(&plane, 1000).await;
+    let horizon = plane.app.store.changes(1, 1).await.unwrap().tombstones_after;
+    let (mut resumed, mut restarted) = (0, 0);
+    for (left, mut complete, mut loading) in away {
+        let knew = complete.after;
+        complete.catch_up(&plane, 3).await;
+        assert_eq!(complete.keys, anew.keys, "away since {left}");
+        assert_eq!(complete.began > 1, knew < horizon, "away since {left}, at {knew}, and tombstones after {horizon}");
+        if knew < horizon {
+            restarted += 1;
+        } else {
+            resumed += 1;
+        }
+        // Nobody loads for longer than tombstones are kept.
+        if left > plane.app.now().before(TOMBSTONES_KEPT) {
+            loading.catch_up(&plane, 3).await;
+            assert_eq!((&loading.keys, loading.began), (&anew.keys, 1), "began to load at {left}");
+        }
+    }
+    assert!(resumed > 10 && restarted > 10, "{resumed}, {restarted}, since {began}");
+    let mut late = Mirror { lenient: true, ..Mirror::default() };
+    late.step(&plane, 2).await;
+    late.catch_up(&plane, 2).await;
+    let tombstones = late.seen.len() - late.keys.len();
+    assert!(tombstones < 15, "a load has no tombstones of old: {tombstones}");
 }
 
 #[tokio::test]

@@ -19,9 +19,10 @@ use std::path::Path;
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// Digests of the released migrations: a database remembers which text made it, and refuses another.
-const RELEASED: [&str; 2] = [
+const RELEASED: [&str; 3] = [
     "3e72a3050bed7e4d4798108cad7c27a1c0b78a1d357f3fb9dc28f8c2880c3c75975e59d30e57543d5fc218cd5ddc98e0",
     "b4c360e9ee25b99678599142e99c8a5de6f6963f2a32cbc7e5c87507f9b0721c66a957c59a23a0f60e4c1e9f3632f20e",
+    "60dfbf006a1e48f1eeedda79c3a316044d1dca5cb0b17cbcea5f71725ec6bba217736676ab14ea10c5b323689febf883",
 ];
 
 /// Ids in the order in which they were made.
@@ -103,6 +104,16 @@ async fn write_schema_2(folder: &Path, admin: &Secret, proxy: &Secret, keys: &[R
     connection.close().await.unwrap();
 }
 
+/// The same database once the release of the third schema had opened it.
+async fn write_schema_3(folder: &Path, admin: &Secret, proxy: &Secret, keys: &[Row]) {
+    write_schema_2(folder, admin, proxy, keys).await;
+    let mut connection = connect(folder).await;
+    // As every release does: a table that others refer to is made anew.
+    sqlx::raw_sql("PRAGMA foreign_keys = OFF").execute(&mut connection).await.unwrap();
+    migrate(&mut connection, 3).await;
+    connection.close().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_database_of_the_first_schema_is_brought_up_to_date_and_serves() {
     is_brought_up_to_date_and_serves(1).await;
@@ -111,6 +122,11 @@ async fn a_database_of_the_first_schema_is_brought_up_to_date_and_serves() {
 #[tokio::test]
 async fn a_database_of_the_second_schema_is_brought_up_to_date_and_serves() {
     is_brought_up_to_date_and_serves(2).await;
+}
+
+#[tokio::test]
+async fn a_database_of_the_third_schema_is_brought_up_to_date_and_serves() {
+    is_brought_up_to_date_and_serves(3).await;
 }
 
 async fn is_brought_up_to_date_and_serves(schema: u8) {
@@ -123,10 +139,10 @@ async fn is_brought_up_to_date_and_serves(schema: u8) {
         Row { revoked_at: Some(START), ..row(KeyState::Revoked) },
         Row { revoked_at: Some(1), gone_at: Some(2), ..row(KeyState::Revoked) },
     ];
-    if schema == 1 {
-        write_schema_1(folder.path(), &admin, &proxy, &keys).await;
-    } else {
-        write_schema_2(folder.path(), &admin, &proxy, &keys).await;
+    match schema {
+        1 => write_schema_1(folder.path(), &admin, &proxy, &keys).await,
+        2 => write_schema_2(folder.path(), &admin, &proxy, &keys).await,
+        _ => write_schema_3(folder.path(), &admin, &proxy, &keys).await,
     }
     let plane = ControlPlane::open(folder, admin, proxy).await;
 
