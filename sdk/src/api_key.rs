@@ -139,10 +139,18 @@ impl ApiKey {
             Err(KeyError::Character { .. }) if text.contains("...") => {
                 return Err(ApiKeyError { origin, reason: ApiKeyErrorReason::Mask });
             }
+            Err(KeyError::Character { .. }) if KeyParts::parse(bare(&text)).is_ok() => {
+                return Err(ApiKeyError { origin, reason: ApiKeyErrorReason::Surrounded });
+            }
             Err(error) => return Err(ApiKeyError { origin, reason: ApiKeyErrorReason::Malformed(error) }),
         };
         Ok(Self { text, prefix, mask, origin })
     }
+}
+
+/// Without what shells, editors and configuration files leave around a text.
+fn bare(text: &str) -> &str {
+    text.trim_matches(|character: char| character.is_whitespace() || matches!(character, '"' | '\'' | '`'))
 }
 
 /// Longer than any credential with its line end: anything beyond is some other file.
@@ -253,6 +261,8 @@ pub enum ApiKeyErrorReason {
     NotText,
     /// The mask of a key, as lists show it, in place of the key.
     Mask,
+    /// A whole key with white space or quotes around it.
+    Surrounded,
     /// Not the shape of a key, or the checksum does not fit.
     Malformed(KeyError),
     /// A whole key, but of another product or environment.
@@ -302,6 +312,9 @@ impl fmt::Display for ApiKeyError {
             ApiKeyErrorReason::Mask => f.write_str(
                 "it is the mask that lists show, not the key: the full key was shown once, when it was created",
             ),
+            ApiKeyErrorReason::Surrounded => {
+                f.write_str("there are white space or quotes around the key: take them off")
+            }
             ApiKeyErrorReason::Malformed(error) => write!(f, "{error}"),
             ApiKeyErrorReason::OtherPrefix { expected, found } => {
                 write!(f, "the key has the prefix {found} where {expected} was expected")?;
@@ -340,7 +353,10 @@ mod tests {
             "the environment variable UPLOADKIT_API_KEY holds no usable key: after its prefix the key has 22 characters \
              where 38 belong: it was cut off or has something added"
         );
-        assert!(sentence(&format!("{LIVE}\n")).contains("look for quotes or white space"));
+        for around in [format!("{LIVE}\n"), format!(" {LIVE}"), format!("\"{LIVE}\"")] {
+            assert!(sentence(&around).ends_with("white space or quotes around the key: take them off"), "{around:?}");
+        }
+        assert!(sentence(&LIVE.replace("ABC", "A BC")).contains("look for quotes or white space"));
         assert!(sentence(&LIVE.replace("0123", "0213")).contains("checksum does not fit"));
         assert!(sentence("uk_live_0123...xXni").contains("it is the mask that lists show"));
         assert_eq!(
@@ -385,7 +401,7 @@ mod tests {
             assert_eq!(read(format!("{LIVE}{end}").as_bytes()).unwrap(), LIVE);
         }
         let malformed = |bytes: &[u8]| matches!(read(bytes).unwrap_err().reason, ApiKeyErrorReason::Malformed(_));
-        assert!(malformed(format!("{LIVE}\n\n").as_bytes()));
+        assert_eq!(read(format!("{LIVE}\n\n").as_bytes()).unwrap_err().reason, ApiKeyErrorReason::Surrounded);
         assert!(malformed(b""));
         assert_eq!(read(&[0xff, 0xfe]).unwrap_err().reason, ApiKeyErrorReason::NotText);
         assert_eq!(read(&vec![b'a'; 100_000]).unwrap_err().reason, ApiKeyErrorReason::TooLong);

@@ -341,7 +341,7 @@ impl fmt::Debug for ClientBuilder {
 }
 
 /// The reasons do not repeat the URL: it may hold a password, or be a key in the wrong variable.
-fn check_url(text: &str) -> Result<Url, BuildError> {
+pub(crate) fn check_url(text: &str) -> Result<Url, BuildError> {
     let refuse = |why: &str| Err(BuildError::BaseUrl(why.to_owned()));
     let url = match Url::parse(text.trim()) {
         Ok(url) => url,
@@ -362,7 +362,7 @@ fn check_url(text: &str) -> Result<Url, BuildError> {
     Ok(url)
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     url.host_str().is_some_and(|host| {
         let host = host.trim_start_matches('[').trim_end_matches(']');
         host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())

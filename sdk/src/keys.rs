@@ -1,6 +1,7 @@
 //! Keys: `/v1/keys`.
 
 use crate::api_key::ApiKey;
+pub(crate) use crate::environment::Environment;
 use crate::error::{AnswerError, AnswerErrorKind, Error};
 use crate::id::{AccountId, KeyId, ProjectId};
 use crate::page::{Page, Pager, Range, one_page};
@@ -321,37 +322,6 @@ impl fmt::Display for KeyStatus {
             Self::Expired => "expired",
             Self::Other => "other",
         })
-    }
-}
-
-/// Live or test: a test key never counts.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Environment {
-    /// For real use.
-    Live,
-    /// For trying out.
-    Test,
-    /// An environment that this version does not know.
-    #[serde(other)]
-    Other,
-}
-
-impl Environment {
-    /// `live` or `test`; `other` for what this version does not know.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Test => "test",
-            Self::Other => "other",
-        }
-    }
-}
-
-impl fmt::Display for Environment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

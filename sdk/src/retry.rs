@@ -35,7 +35,7 @@ impl Default for RetryPolicy {
             max_retries: 3,
             first_delay: Duration::from_millis(200),
             longest_delay: Duration::from_secs(5),
-            longest_retry_after: Duration::from_mins(1),
+            longest_retry_after: Duration::from_secs(60),
         }
     }
 }

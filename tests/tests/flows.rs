@@ -30,6 +30,7 @@ mod flows {
     mod rules;
     mod schemathesis;
     mod sdk;
+    mod sdk_examples;
     mod staleness;
     mod start;
     mod streams;

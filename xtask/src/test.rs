@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::fuzz;
 use crate::node;
+use crate::oldest_rust;
 use crate::package::proof;
 use crate::parts::Parts;
 use crate::project::Project;
@@ -67,6 +68,7 @@ pub fn test(project: &Project) -> Result<()> {
         total.add(tests(cargo)?);
         Ok(())
     })?;
+    step("the SDK with the oldest Rust that it promises", || oldest_rust::check(project))?;
     step("fuzz targets, bounded", || {
         total.passed += fuzz::fuzz(project, &fuzz::Options::bounded())?;
         Ok(())

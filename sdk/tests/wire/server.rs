@@ -120,7 +120,7 @@ pub async fn answer(stream: &mut (impl AsyncWrite + Unpin), reply: Reply) {
             tokio::time::sleep(delay).await;
             return Box::pin(answer(stream, *reply)).await;
         }
-        Reply::Hang => return tokio::time::sleep(Duration::from_mins(10)).await,
+        Reply::Hang => return tokio::time::sleep(Duration::from_secs(10 * 60)).await,
         Reply::BreakOff => "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"data\":".to_owned(),
         Reply::Answer(status, headers, body) => {
             let headers = headers.iter().flat_map(|line| [*line, "\r\n"]).collect::<String>();
