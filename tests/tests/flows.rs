@@ -22,6 +22,7 @@ mod flows {
     mod lifecycle;
     mod metrics;
     mod outage;
+    mod package;
     mod products;
     mod readme;
     mod receipts;
