@@ -12,7 +12,9 @@ mod flows {
     mod crash;
     mod credentials;
     mod debug;
+    mod edge;
     mod examples;
+    mod guides;
     mod health;
     mod hostile_requests;
     mod http2;
@@ -20,7 +22,9 @@ mod flows {
     mod jwt;
     mod last_used;
     mod lifecycle;
+    mod manifests;
     mod metrics;
+    mod module;
     mod outage;
     mod package;
     mod products;

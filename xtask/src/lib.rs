@@ -9,6 +9,7 @@
 //! - [`schemathesis`]: what calls the API by its description
 //! - [`package`]: what an operator deploys
 //! - [`oldest_rust`]: the SDK with the oldest Rust that it promises
+//! - [`manifests`]: models of Kubernetes kinds, for the examples
 //! - [`parts`]: everything a stack is made of, built or fetched
 //! - [`stack`]: control plane, upstream and Envoy as child processes
 //! - [`up`], [`test`]: the two commands
@@ -18,6 +19,7 @@
 pub mod bench;
 pub mod envoy;
 pub mod fuzz;
+pub mod manifests;
 pub mod node;
 pub mod oldest_rust;
 pub mod package;

@@ -151,6 +151,7 @@ fn missing(program: &str, error: std::io::Error) -> anyhow::Error {
 fn how_to_get(program: &str) -> Option<&'static str> {
     match program {
         "python3" => Some("install it with pip (Debian: `apt-get install python3 python3-pip`)"),
+        "npm" | "node" => Some("install Node.js with npm (Debian: `apt-get install nodejs npm`)"),
         "cargo" | "rustc" | "rustup" => Some("install Rust from https://rustup.rs"),
         "apt-get" | "dpkg-query" => Some("this is not a Debian machine; install Rust from https://rustup.rs instead"),
         _ => None,

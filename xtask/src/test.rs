@@ -10,6 +10,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::fuzz;
+use crate::manifests;
 use crate::node;
 use crate::oldest_rust;
 use crate::package::proof;
@@ -60,6 +61,7 @@ pub fn test(project: &Project) -> Result<()> {
         schemathesis::obtain(project)?;
         proof::obtain(project)?;
         node::obtain(project)?;
+        manifests::obtain(project)?;
         Parts::obtain(project)
     })?;
     step("all other crates, and flows through a real Envoy", || {

@@ -14,13 +14,13 @@ const NAME: &str = "keyplane.internal";
 /// The line of the sample before which the guide wants its TLS.
 const PLACE: &str = "      load_assignment:\n        cluster_name: keyplane\n";
 
-struct Authority {
+pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    pem: String,
+    pub pem: String,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         // Its own name: who has the name of its issuer is taken for one that signed itself.
@@ -31,7 +31,7 @@ impl Authority {
     }
 
     /// Writes `<file>.pem` and `<file>-key.pem`.
-    fn issue(&self, name: &str, folder: &Path, file: &str) {
+    pub fn issue(&self, name: &str, folder: &Path, file: &str) {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
         std::fs::write(folder.join(format!("{file}-key.pem")), key.serialize_pem()).unwrap();
@@ -46,7 +46,7 @@ fn block(language: &str, mark: &str) -> &'static str {
 }
 
 /// The control plane with TLS on its sync listener, and authority and files beside.
-fn with_tls() -> (Loose, Authority) {
+pub fn with_tls() -> (Loose, Authority) {
     let mut loose = Loose::start();
     let (authority, folder) = (Authority::new(), loose.folder.path().to_owned());
     std::fs::write(folder.join("ca.pem"), &authority.pem).unwrap();

@@ -1,0 +1,287 @@
+//! Every manifest of `examples/istio` and `examples/envoy-gateway` fits the typed model of its kind, and what it configures works in a real
+//! Envoy: the settings of the filter, the clusters to the control plane, and the patches of Envoy's own configuration.
+//!
+//! No cluster runs here. What Istio and Envoy Gateway make of a manifest is put together as their documentation says: the filter's JSON, the
+//! names of variables and the answer to faults as the manifest has them, in the configuration of `examples/envoy/envoy.yaml`.
+
+use super::fixture::{Loose, PATH, WORKERS, envoy_settings, eventually, project};
+use super::tls::Authority;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use xtask::manifests::{self, Manifests};
+use xtask::project::Project;
+use xtask::stack::api::CreatedKey;
+use xtask::stack::{Client, Envoy, EnvoySettings, Stack};
+
+/// How the manifests call the control plane where they name its address.
+const SERVICE: &str = "keyplane.keyplane.svc.cluster.local";
+/// Where they keep the authority of its certificate.
+const AUTHORITY: &str = "/etc/keyplane/ca.pem";
+
+pub fn models() -> Manifests {
+    manifests::obtain(&Project::locate().unwrap()).unwrap()
+}
+
+/// The YAML files of a folder of `examples/`.
+fn files(folder: &str) -> Vec<PathBuf> {
+    let folder = Project::locate().unwrap().root().join("examples").join(folder);
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|is| is == "yaml"));
+    files.sort();
+    files
+}
+
+/// All documents of both folders, with the names of their files.
+fn documents() -> Vec<(String, Value)> {
+    let checked = models().check(&[files("istio"), files("envoy-gateway")].concat()).unwrap();
+    assert!(checked.wrong.is_empty(), "{}", checked.wrong.join("\n"));
+    checked.documents
+}
+
+/// `examples/envoy/envoy.yaml` as JSON, with this Envoy's ports and module.
+pub fn bootstrap(settings: &EnvoySettings) -> Value {
+    let file = Project::locate().unwrap().root().join("examples/envoy/envoy.yaml");
+    let mut sample = models().check(&[file]).unwrap().documents.remove(0).1;
+    let endpoint = "load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address/port_value";
+    for (at, port) in [
+        ("/admin/address/socket_address/port_value".to_owned(), settings.admin_port),
+        ("/static_resources/listeners/0/address/socket_address/port_value".to_owned(), settings.proxy_port),
+        (format!("/static_resources/clusters/0/{endpoint}"), settings.sync_port),
+        (format!("/static_resources/clusters/1/{endpoint}"), settings.upstream_port),
+    ] {
+        *sample.pointer_mut(&at).unwrap() = port.into();
+    }
+    filter(&mut sample)["vm_config"]["code"]["local"]["filename"] = settings.wasm.to_str().unwrap().into();
+    sample
+}
+
+/// The chain of HTTP filters: Keyplane's, then the router.
+pub fn filters(bootstrap: &mut Value) -> &mut Vec<Value> {
+    let chain = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
+    bootstrap.pointer_mut(chain).unwrap().as_array_mut().unwrap()
+}
+
+/// The configuration of Keyplane's filter.
+pub fn filter(bootstrap: &mut Value) -> &mut Value {
+    &mut filters(bootstrap)[0]["typed_config"]["config"]
+}
+
+pub fn clusters(bootstrap: &mut Value) -> &mut Vec<Value> {
+    bootstrap["static_resources"]["clusters"].as_array_mut().unwrap()
+}
+
+/// What a manifest says of a filter.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Plugin {
+    root: String,
+    settings: String,
+    variables: Vec<String>,
+    failure_policy: &'static str,
+}
+
+impl Plugin {
+    /// The filter of a document, if it has one.
+    fn of(document: &Value) -> Option<Self> {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let spec = &document["spec"];
+        let wasm = match document["kind"].as_str().unwrap() {
+            "TrafficExtension" => &spec["wasm"],
+            "WasmPlugin" => spec,
+            "EnvoyExtensionPolicy" => {
+                let [wasm] = &spec["wasm"].as_array().unwrap()[..] else { panic!("one filter in {document}") };
+                let names = wasm["env"]["hostKeys"].as_array().unwrap();
+                assert_eq!(wasm["failOpen"], false);
+                return Some(Self {
+                    root: text(&wasm["rootID"]),
+                    settings: wasm["config"].to_string(),
+                    variables: names.iter().map(text).collect(),
+                    failure_policy: "FAIL_CLOSED",
+                });
+            }
+            _ => return None,
+        };
+        assert_eq!(wasm["failStrategy"], "FAIL_RELOAD");
+        let variables = wasm["vmConfig"]["env"].as_array().unwrap();
+        // A value that stands in the manifest would show in /config_dump.
+        assert!(variables.iter().all(|one| one["valueFrom"] == "HOST" && one.get("value").is_none()));
+        Some(Self {
+            root: text(&wasm["pluginName"]),
+            settings: wasm["pluginConfig"].to_string(),
+            variables: variables.iter().map(|one| text(&one["name"])).collect(),
+            failure_policy: "FAIL_RELOAD",
+        })
+    }
+
+    fn cluster(&self) -> String {
+        let settings: Value = serde_json::from_str(&self.settings).unwrap();
+        settings["control_plane"]["cluster"].as_str().unwrap().to_owned()
+    }
+
+    /// Puts it in the place of the sample's filter.
+    fn put(&self, bootstrap: &mut Value) {
+        let config = filter(bootstrap);
+        config["root_id"] = self.root.clone().into();
+        config["configuration"]["value"] = self.settings.clone().into();
+        config["failure_policy"] = self.failure_policy.into();
+        config["vm_config"]["environment_variables"]["host_env_keys"] = json!(self.variables);
+        if self.failure_policy != "FAIL_RELOAD" {
+            config.as_object_mut().unwrap().remove("reload_config");
+        }
+    }
+}
+
+/// An Envoy with this configuration decides about keys: the control plane's table has come to it.
+fn decides(loose: &Loose, key: &CreatedKey, bootstrap: &Value, name: &str) {
+    let settings = envoy_settings(&loose.parts, &loose.control_plane, loose.ports, &Stack::usual_plugin());
+    let folder = loose.folder.path();
+    let mut envoy = Envoy::start_rendered(settings, &bootstrap.to_string(), &[], folder, name).unwrap();
+    eventually(&format!("{name} lets the key pass"), || status(&envoy.client(), Some(key)) == 200);
+    for _ in 0..4 * WORKERS {
+        assert_eq!(status(&envoy.client(), None), 401, "{name}");
+    }
+    envoy.stop().unwrap();
+}
+
+fn status(proxy: &Client, key: Option<&CreatedKey>) -> u16 {
+    let header = key.map(|key| ("x-api-key", key.secret.expose_secret()));
+    proxy.get(PATH, header.as_slice()).unwrap().status
+}
+
+fn key(loose: &Loose) -> CreatedKey {
+    let api = loose.control_plane.api();
+    api.create_key(&project(&api), "manifests").unwrap()
+}
+
+fn settings(loose: &Loose) -> EnvoySettings {
+    envoy_settings(&loose.parts, &loose.control_plane, loose.ports, &Stack::usual_plugin())
+}
+
+#[test]
+fn every_manifest_fits_the_model_of_its_kind_and_each_model_refuses_what_it_does_not_know() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut kinds, mut misspelt) = (BTreeSet::new(), Vec::new());
+    for (_, mut document) in documents() {
+        let kind = document["kind"].as_str().unwrap().to_owned();
+        // Secrets and ConfigMaps have no `spec`.
+        let place = if document.get("spec").is_some() { "spec" } else { "metadata" };
+        document[place][format!("unknown{kind}")] = json!({});
+        if kinds.insert(kind) {
+            misspelt.push(document.to_string());
+        }
+    }
+    let file = folder.path().join("misspelt.yaml");
+    std::fs::write(&file, misspelt.join("\n---\n")).unwrap();
+    let wrong = models().check(&[file]).unwrap().wrong;
+    for kind in &kinds {
+        let field = format!("unknown{kind}");
+        let is_named = |wrong: &String| wrong.contains(&format!("{field}\"'")) || wrong.contains(&format!("{field}:"));
+        assert!(wrong.iter().any(is_named), "{kind} is taken with a field unknown: {wrong:#?}");
+    }
+    let wanted =
+        ["TrafficExtension", "WasmPlugin", "EnvoyFilter", "ServiceEntry", "DestinationRule", "AuthorizationPolicy"];
+    let wanted = wanted.iter().chain(&["PeerAuthentication", "EnvoyExtensionPolicy", "EnvoyProxy", "Gateway"]);
+    assert!(wanted.clone().all(|kind| kinds.contains(*kind)), "{kinds:?}");
+}
+
+#[test]
+fn the_filter_of_every_manifest_works_in_envoy_as_it_stands_there() {
+    let loose = Loose::start();
+    let key = key(&loose);
+    let plugins: Vec<_> = documents().iter().filter_map(|(_, document)| Plugin::of(document)).collect();
+    // Three in each of Istio's two kinds, two of Envoy Gateway's.
+    assert_eq!(plugins.len(), 8);
+    // Those that are alike are tried once.
+    let plugins: BTreeSet<_> = plugins.into_iter().collect();
+    for (number, plugin) in plugins.iter().enumerate() {
+        let mut bootstrap = bootstrap(&settings(&loose));
+        plugin.put(&mut bootstrap);
+        // Istio makes this cluster by itself, and the manifests add the other: the next test has it.
+        clusters(&mut bootstrap)[0]["name"] = plugin.cluster().into();
+        decides(&loose, &key, &bootstrap, &format!("plugin-{number}"));
+    }
+}
+
+/// A control plane with a certificate for its name in the cluster, and the file of its authority.
+fn with_certificate() -> (Loose, PathBuf) {
+    let mut loose = Loose::start();
+    let (authority, folder) = (Authority::new(), loose.folder.path().to_owned());
+    std::fs::write(folder.join("ca.pem"), &authority.pem).unwrap();
+    authority.issue(SERVICE, &folder, "sync");
+    let file = |name: &str| folder.join(name).display().to_string();
+    let text = format!("sync_tls_cert = {:?}\nsync_tls_key = {:?}\n", file("sync.pem"), file("sync-key.pem"));
+    std::fs::write(loose.control_plane.data().join("keyplane.toml"), text).unwrap();
+    loose.control_plane.stop().unwrap();
+    loose.control_plane.start().unwrap();
+    (loose, folder.join("ca.pem"))
+}
+
+/// The same with addresses and files of this machine.
+fn here(patch: &Value, loose: &Loose, authority: &Path) -> Value {
+    let mut patch = patch.clone();
+    let socket = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";
+    let socket = patch.pointer_mut(socket).unwrap();
+    assert_eq!(*socket, json!({ "address": SERVICE, "port_value": 8081 }));
+    *socket = json!({ "address": "127.0.0.1", "port_value": loose.ports.sync });
+    let file = "/transport_socket/typed_config/common_tls_context/validation_context/trusted_ca/filename";
+    let file = patch.pointer_mut(file).unwrap();
+    assert_eq!(*file, AUTHORITY);
+    *file = authority.to_str().unwrap().into();
+    patch
+}
+
+#[test]
+fn the_clusters_that_manifests_add_reach_the_control_plane_over_tls() {
+    let (loose, authority) = with_certificate();
+    let key = key(&loose);
+    let documents = documents();
+    let patches = documents.iter().flat_map(|(_, document)| match document["kind"].as_str().unwrap() {
+        "EnvoyFilter" => list(&document["spec"]["configPatches"], |one| {
+            (one["applyTo"] == "CLUSTER" && one["patch"]["operation"] == "ADD").then(|| one["patch"]["value"].clone())
+        }),
+        "EnvoyProxy" => list(&document["spec"]["bootstrap"]["jsonPatches"], |one| {
+            (one["op"] == "add" && one["path"] == "/static_resources/clusters/-").then(|| one["value"].clone())
+        }),
+        _ => Vec::new(),
+    });
+    let patches: Vec<_> = patches.collect();
+    assert_eq!(patches.len(), 2);
+    for (number, patch) in patches.iter().enumerate() {
+        let mut bootstrap = bootstrap(&settings(&loose));
+        clusters(&mut bootstrap)[0] = here(patch, &loose, &authority);
+        decides(&loose, &key, &bootstrap, &format!("cluster-{number}"));
+    }
+}
+
+fn list(values: &Value, pick: impl Fn(&Value) -> Option<Value>) -> Vec<Value> {
+    values.as_array().unwrap().iter().filter_map(pick).collect()
+}
+
+#[test]
+fn the_filter_of_the_envoy_filter_is_fetched_and_works() {
+    let loose = Loose::start();
+    let key = key(&loose);
+    let documents = documents();
+    let patches =
+        documents.iter().filter(|(_, document)| document["kind"] == "EnvoyFilter").flat_map(|(_, document)| {
+            list(&document["spec"]["configPatches"], |one| {
+                (one["applyTo"] == "HTTP_FILTER").then(|| one["patch"]["value"].clone())
+            })
+        });
+    let [mut patch] = patches.collect::<Vec<_>>().try_into().unwrap();
+    let module = super::module::Module::serve(&loose.parts.wasm);
+    let config = &mut patch["typed_config"]["config"];
+    let plugin: Value = serde_json::from_str(config["configuration"]["value"].as_str().unwrap()).unwrap();
+    let remote = &mut config["vm_config"]["code"]["remote"];
+    remote["sha256"] = module.sha256().into();
+    let source = remote["http_uri"]["cluster"].clone();
+
+    let mut bootstrap = bootstrap(&settings(&loose));
+    // Before the router, as the patch says.
+    filters(&mut bootstrap)[0] = patch;
+    let clusters = clusters(&mut bootstrap);
+    clusters[0]["name"] = plugin["control_plane"]["cluster"].clone();
+    clusters.push(module.cluster(source.as_str().unwrap()));
+    decides(&loose, &key, &bootstrap, "envoyfilter");
+}
