@@ -35,6 +35,7 @@ mod flows {
     mod rules;
     mod schemathesis;
     mod sdk;
+    mod sdk_automation;
     mod sdk_examples;
     mod staleness;
     mod start;
