@@ -1,9 +1,10 @@
 //! Keyplane's control plane: it owns the life of every key.
 //!
-//! [`domain`] says what things are, [`store`] keeps them, [`service`] does things, [`http`] and [`cli`] let people and
+//! [`domain`] says what things are, [`store`] keeps them, [`service`] does things, [`http`], [`dashboard`] and [`cli`] let people and
 //! programs ask for it, through the connections of [`listen`]. Each knows only those before it; the domain is pure.
 
 pub mod cli;
+pub mod dashboard;
 pub mod domain;
 pub mod error;
 pub mod http;

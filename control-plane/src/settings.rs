@@ -72,6 +72,12 @@ pub struct Settings {
     pub proxy_metadata: Vec<String>,
     /// What personal access tokens begin with.
     pub personal_token_prefix: String,
+    /// How long a session of the dashboard lasts without a use, such as `1h`.
+    pub session_idle_limit: Retention,
+    /// How long a session of the dashboard lasts at all, such as `12h`.
+    pub session_limit: Retention,
+    /// An address behind a proxy that takes keys, which the dashboard shows beside a new one.
+    pub try_url: String,
     /// Whose JWTs are taken.
     pub jwt: JwtSettings,
     /// What is logged, as a `tracing` filter: `info`, `keyplane=debug`.

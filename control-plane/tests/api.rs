@@ -16,6 +16,8 @@ mod audit;
 mod auth;
 #[path = "api/calls.rs"]
 mod calls;
+#[path = "api/dashboard.rs"]
+mod dashboard;
 #[path = "api/every_route.rs"]
 mod every_route;
 #[path = "api/feed.rs"]

@@ -91,7 +91,8 @@ pub fn check(parts: &Parts, project: &Project) -> Result<()> {
 
 fn start(parts: &Parts, folder: &Path, at: Ports) -> Result<Stack> {
     let started = Instant::now();
-    let stack = Stack::start(parts, folder, at, WORKERS, &Stack::usual_plugin())?;
+    let settings = format!("try_url = \"http://127.0.0.1:{}{PATH}\"\n", at.proxy);
+    let stack = Stack::start_with(parts, folder, at, WORKERS, &Stack::usual_plugin(), &settings)?;
     run::done("started the control plane, an upstream, and Envoy with two workers", started.elapsed());
     Ok(stack)
 }
@@ -245,10 +246,11 @@ fn invitation(project: &Project, stack: &Stack, key: &CreatedKey) {
     let api = stack.control_plane.client();
     let folder = project.shown(stack.folder());
     title("Now you");
-    anstream::println!("  proxy    {}", proxy.base());
-    anstream::println!("  API      {}/v1", api.base());
-    anstream::println!("  Envoy    {}", stack.envoy.admin().base());
-    anstream::println!("  logs     {folder}/*.log\n");
+    anstream::println!("  dashboard  {}/  (sign in with what is in {folder}/admin-key)", api.base());
+    anstream::println!("  proxy      {}", proxy.base());
+    anstream::println!("  API        {}/v1", api.base());
+    anstream::println!("  Envoy      {}", stack.envoy.admin().base());
+    anstream::println!("  logs       {folder}/*.log\n");
     anstream::println!("  curl -i {}{PATH} -H 'X-API-Key: {}'", proxy.base(), key.secret.expose_secret());
     anstream::println!(
         "  curl -X DELETE {}/v1/keys/{} -H \"X-API-Key: $(cat {folder}/admin-key)\"",

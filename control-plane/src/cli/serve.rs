@@ -11,16 +11,17 @@ use crate::domain::project::is_reserved;
 use crate::domain::proxy_metadata::ProxyMetadata;
 use crate::domain::random::SystemRandom;
 use crate::domain::secret::Secret;
+use crate::domain::session::SessionLimits;
 use crate::domain::time::{Clock as _, SystemClock};
 use crate::http;
 use crate::jwt::Verifier;
 use crate::listen::{self, Listener, Tls, TlsError, TlsFiles};
 use crate::modules::Modules;
-use crate::service::App;
 use crate::service::initialize::{FirstCredentials, add_first_proxy_token, initialize};
 use crate::service::last_uses::write_last_uses;
 use crate::service::sweep::{self, Swept};
 use crate::service::workers::Workers;
+use crate::service::{App, DashboardSettings};
 use crate::settings::{self, Settings};
 use crate::store::{DataDir, OpenError, Store};
 use keyplane_contract::key::Prefix;
@@ -90,6 +91,10 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         plans: Arc::new(plans),
         proxy_metadata: Arc::new(proxy_metadata),
         personal_token_prefix,
+        dashboard: DashboardSettings {
+            sessions: SessionLimits { idle: settings.session_idle_limit.0, total: settings.session_limit.0 },
+            try_url: settings.try_url.as_str().into(),
+        },
         revoked_retention: settings.revoked_retention.0,
         usage_retention: settings.usage_retention.0,
         usage_hourly_retention: settings.usage_hourly_retention.0,

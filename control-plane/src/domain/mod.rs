@@ -21,6 +21,7 @@ pub mod random;
 pub mod rights;
 pub mod scope;
 pub mod secret;
+pub mod session;
 pub mod source;
 pub mod time;
 pub mod usage;

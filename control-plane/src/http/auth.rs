@@ -74,12 +74,13 @@ pub async fn require_proxy(State(app): State<App>, mut request: Request, next: N
     }
 }
 
-fn source(request: &Request) -> Option<IpAddr> {
+/// The address that a request comes from.
+pub fn source(request: &Request) -> Option<IpAddr> {
     request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical())
 }
 
 /// Counts a credential that was not accepted against its source; after too many the answer says to wait.
-fn throttled(app: &App, source: Option<IpAddr>, error: Error) -> Error {
+pub fn throttled(app: &App, source: Option<IpAddr>, error: Error) -> Error {
     match (error.code, source) {
         (Code::CredentialInvalid, Some(source)) => match app.throttle.fail(source, app.now()) {
             Ok(()) => error,

@@ -2,7 +2,7 @@
 //!
 //! Whatever goes wrong, also inside axum, leaves as one problem document; see [`problem`].
 
-mod auth;
+pub(crate) mod auth;
 mod body;
 mod created;
 mod docs;
@@ -13,11 +13,12 @@ mod metrics;
 mod observe;
 pub mod openapi;
 mod post;
-mod problem;
+pub(crate) mod problem;
 mod query;
 mod sync;
-mod v1;
+pub(crate) mod v1;
 
+use crate::dashboard;
 use crate::error::Code;
 use crate::service::App;
 use axum::Router;
@@ -29,24 +30,24 @@ use problem::Problem;
 /// The longest body of a management request, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
-/// The management listener: `/v1`, `/metrics`, `/healthz`, `/readyz`, and what tells of it: `/docs`, `/errors`, `/openapi.json`, `/llms.txt`, and the filter under `/filter`.
+/// The management listener: the dashboard at `/`, `/v1`, `/metrics`, `/healthz`, `/readyz`, what tells of it: `/docs`, `/errors`, `/openapi.json`, `/llms.txt`, and the filter under `/filter`.
 pub fn management(app: &App) -> Router {
     let metrics = Router::new()
         .route("/metrics", get(metrics::handle))
         .route_layer(from_fn_with_state(app.clone(), auth::require_caller));
-    finish(app, v1::routes(app).merge(metrics).merge(docs::routes()).merge(filter::routes()))
+    let routes = v1::routes(app).merge(metrics).merge(docs::routes()).merge(filter::routes());
+    finish(app, routes.merge(dashboard::routes(app)).fallback(dashboard::missing))
 }
 
 /// The sync listener: `/sync/v1`, `/filter`, `/healthz`, `/readyz`.
 pub fn sync(app: &App) -> Router {
-    finish(app, sync::routes(app).merge(filter::routes()))
+    finish(app, sync::routes(app).merge(filter::routes()).fallback(async || Problem::from(Code::NotFound)))
 }
 
 fn finish(app: &App, routes: Router<App>) -> Router {
     routes
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .fallback(async || Problem::from(Code::NotFound))
         .method_not_allowed_fallback(async || Problem::from(Code::MethodNotAllowed))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(problem::of_panic))

@@ -23,6 +23,17 @@ const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+js
 #[derive(Clone, Debug)]
 pub struct Problem(Arc<Error>);
 
+/// Marks an answer that says all for itself, whatever its status: a page for people.
+#[derive(Clone, Copy, Debug)]
+pub struct Rendered;
+
+impl Problem {
+    /// What went wrong.
+    pub fn error(&self) -> &Error {
+        &self.0
+    }
+}
+
 impl<E: Into<Error>> From<E> for Problem {
     fn from(error: E) -> Self {
         Self(Arc::new(error.into()))
@@ -65,6 +76,9 @@ pub struct Document<'a> {
 
 /// Turns a failed answer into its document, keeping headers such as `Allow`; any other answer stays as it is.
 pub fn render(mut response: Response, request_id: RequestId) -> Response {
+    if response.extensions_mut().remove::<Rendered>().is_some() {
+        return response;
+    }
     let found = response.extensions_mut().remove::<Problem>();
     let bare = response.status().is_client_error() || response.status().is_server_error();
     let error = match found {
@@ -72,9 +86,7 @@ pub fn render(mut response: Response, request_id: RequestId) -> Response {
         None if bare => Arc::new(Error::new(Code::of_status(response.status().as_u16()))),
         None => return response,
     };
-    if let Some(cause) = &error.cause {
-        tracing::error!(code = error.code.name(), cause = %chain(&**cause), "request failed");
-    }
+    log(&error);
     let document = Document {
         r#type: format!("https://keyplane.dev/errors/{}", error.code.name()),
         title: error.code.title(),
@@ -107,6 +119,13 @@ pub fn render(mut response: Response, request_id: RequestId) -> Response {
     }
     *response.headers_mut() = headers;
     response
+}
+
+/// Tells the log the cause.
+pub fn log(error: &Error) {
+    if let Some(cause) = &error.cause {
+        tracing::error!(code = error.code.name(), cause = %chain(&**cause), "request failed");
+    }
 }
 
 /// What a panic in a handler becomes. Its message may carry anything, so it goes nowhere.

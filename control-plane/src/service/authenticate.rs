@@ -34,7 +34,7 @@ pub async fn caller(app: &App, credential: &Secret, source: Option<IpAddr>) -> R
 }
 
 /// Who holds a key, if it works.
-fn holder(app: &App, held: HeldKey, source: Option<IpAddr>) -> Result<Actor, Error> {
+pub(super) fn holder(app: &App, held: HeldKey, source: Option<IpAddr>) -> Result<Actor, Error> {
     let HeldKey { stored, account_status, role } = held;
     if stored.key.status(app.now()) != Status::Active {
         return Err(Error::new(Code::CredentialInvalid));

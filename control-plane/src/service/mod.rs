@@ -31,6 +31,8 @@ pub mod revoke_admin_key;
 pub mod revoke_key;
 pub mod revoke_proxy_token;
 pub mod rotate_key;
+pub mod search_keys;
+pub mod sessions;
 pub mod sweep;
 pub mod tell_proxies;
 pub mod throttle;
@@ -47,6 +49,7 @@ use crate::domain::audit::{Action, Entry, Origin};
 use crate::domain::plan::Plans;
 use crate::domain::proxy_metadata::ProxyMetadata;
 use crate::domain::random::Random;
+use crate::domain::session::SessionLimits;
 use crate::domain::time::{Clock, Time};
 use crate::error::{Code, Error, FieldError};
 use crate::jwt::Verifier;
@@ -62,6 +65,15 @@ use std::time::Duration;
 use throttle::Throttle;
 use tokio::sync::watch;
 use workers::Workers;
+
+/// What the operator says of the dashboard.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DashboardSettings {
+    /// How long sessions last.
+    pub sessions: SessionLimits,
+    /// An address behind a proxy that takes keys, to be shown beside a new one; empty when the operator names none.
+    pub try_url: Arc<str>,
+}
 
 /// What the operations work on. Cheap to clone.
 #[derive(Clone)]
@@ -92,6 +104,8 @@ pub struct App {
     pub proxy_metadata: Arc<ProxyMetadata>,
     /// What personal access tokens begin with.
     pub personal_token_prefix: Prefix,
+    /// What the dashboard needs to know.
+    pub dashboard: DashboardSettings,
     /// How long a revoked key stays in the feed.
     pub revoked_retention: Duration,
     /// How long usage is kept by the day.

@@ -1,5 +1,5 @@
 //! What time brings: proxies are told other metadata of keys where the operator chose so, rotated keys that nobody uses any more are revoked, revoked keys leave the feed after a while and their tombstones after another, policies that no key needs, usage and remembered answers
-//! older than their retention and workers that went away are forgotten.
+//! older than their retention, workers that went away and sessions past their end are forgotten.
 //!
 //! The feed would otherwise carry each key that ever was. Until a revoked key leaves it, proxies can tell "revoked" from
 //! "unknown" in their metrics; callers see no difference.
@@ -24,6 +24,9 @@ const USAGE_BATCH: u32 = 2_000;
 
 /// How many answers are forgotten in one transaction. They are larger.
 const ANSWER_BATCH: u32 = 500;
+
+/// How many sessions are forgotten in one transaction.
+const SESSION_BATCH: u32 = 500;
 
 /// How long the sequence of a silent worker is remembered.
 const WORKER_MEMORY: Duration = Duration::from_hours(30 * 24);
@@ -84,6 +87,7 @@ pub async fn sweep(app: &App) -> Result<Swept, Error> {
     let mut tx = app.store.write().await?;
     tx.forget_workers(app.now().before(WORKER_MEMORY)).await?;
     tx.commit().await?;
+    forget_sessions(app).await?;
     app.pages.tidy(*app.store.head().borrow());
     Ok(swept)
 }
@@ -184,6 +188,19 @@ async fn forget_answers(app: &App) -> Result<u64, Error> {
         forgotten += answers;
         if answers < u64::from(ANSWER_BATCH) || *app.stopping.borrow() {
             return Ok(forgotten);
+        }
+    }
+}
+
+/// Forgets sessions past their end, in small steps.
+async fn forget_sessions(app: &App) -> Result<(), Error> {
+    let (now, limits) = (app.now(), app.dashboard.sessions);
+    loop {
+        let mut tx = app.store.write().await?;
+        let forgotten = tx.forget_sessions(now.before(limits.idle), now.before(limits.total), SESSION_BATCH).await?;
+        tx.commit().await?;
+        if forgotten < u64::from(SESSION_BATCH) || *app.stopping.borrow() {
+            return Ok(());
         }
     }
 }

@@ -40,6 +40,7 @@ macro_rules! select {
         )
     };
 }
+pub(super) use select;
 
 /// What a new key row is made of.
 #[derive(Debug)]
@@ -356,10 +357,13 @@ impl Store {
             .bind(&digest.as_bytes()[..])
             .fetch_optional(&self.readers)
             .await?;
-        let Some(row) = row else { return Ok(None) };
-        let stored = stored_key(&row)?;
-        let role = stored.user.map(|_| role(&row, "user_role")).transpose()?;
-        Ok(Some(HeldKey { stored, account_status: status(&row, "account_status")?, role }))
+        row.as_ref().map(held).transpose()
+    }
+
+    /// The key or personal access token of this id as its holder's, whatever its state.
+    pub async fn held_key_of_id(&self, id: KeyId) -> Result<Option<HeldKey>, StoreError> {
+        let row = sqlx::query(select!("WHERE k.id = ?")).bind(id.as_bytes()).fetch_optional(&self.readers).await?;
+        row.as_ref().map(held).transpose()
     }
 
     /// A page of projects' keys, newest first, with one row more than `page` asks for when there are more.
@@ -421,7 +425,13 @@ impl Store {
     }
 }
 
-fn stored_key(row: &SqliteRow) -> Result<StoredKey, StoreError> {
+fn held(row: &SqliteRow) -> Result<HeldKey, StoreError> {
+    let stored = stored_key(row)?;
+    let role = stored.user.map(|_| role(row, "user_role")).transpose()?;
+    Ok(HeldKey { stored, account_status: status(row, "account_status")?, role })
+}
+
+pub(super) fn stored_key(row: &SqliteRow) -> Result<StoredKey, StoreError> {
     let key = Key {
         id: KeyId(id(row, "id")?),
         owner: owner(row)?,

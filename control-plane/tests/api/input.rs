@@ -100,7 +100,7 @@ async fn what_is_no_json_body_is_refused_by_kind() {
 #[tokio::test]
 async fn unknown_paths_and_methods_are_problems_too() {
     let plane = ControlPlane::start().await;
-    plane.get("/").await.problem(404, "not_found");
+    plane.get("/nothing").await.problem(404, "not_found");
     plane.get("/v1/nothing").await.problem(404, "not_found");
     let request = Request::builder().method(Method::PUT).uri("/v1/keys").body(Body::empty()).unwrap();
     let answer = plane.send(request).await;

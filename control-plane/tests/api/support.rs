@@ -8,11 +8,12 @@ use keyplane::domain::plan::{Cap, Plans};
 use keyplane::domain::proxy_metadata::ProxyMetadata;
 use keyplane::domain::random::SystemRandom;
 use keyplane::domain::secret::{ADMIN_PREFIX, PROXY_PREFIX, Secret};
+use keyplane::domain::session::SessionLimits;
 use keyplane::domain::time::{Clock, Time};
 use keyplane::jwt::{JwtSettings, Verifier};
-use keyplane::service::App;
 use keyplane::service::initialize::{FirstCredentials, initialize};
 use keyplane::service::workers::Workers;
+use keyplane::service::{App, DashboardSettings};
 use keyplane::store::DataDir;
 use keyplane_contract::key::Prefix;
 use serde_json::{Value, json};
@@ -159,6 +160,10 @@ impl ControlPlane {
             plans: Arc::new(plans()),
             proxy_metadata: Arc::default(),
             personal_token_prefix: Prefix::parse("kp_pat").unwrap(),
+            dashboard: DashboardSettings {
+                sessions: SessionLimits { idle: Duration::from_hours(1), total: Duration::from_hours(12) },
+                try_url: "https://api.example.com/v1/me".into(),
+            },
             revoked_retention: Duration::from_hours(7 * 24),
             usage_retention: Duration::from_hours(400 * 24),
             usage_hourly_retention: Duration::from_hours(14 * 24),

@@ -11,6 +11,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ("architecture", include_str!("../../../../docs/architecture.md")),
     ("authorization", include_str!("../../../../docs/authorization.md")),
     ("conventions", include_str!("../../../../docs/conventions.md")),
+    ("dashboard", include_str!("../../../../docs/dashboard.md")),
     ("envoy", include_str!("../../../../docs/envoy.md")),
     ("envoy-gateway", include_str!("../../../../docs/envoy-gateway.md")),
     ("errors", include_str!("../../../../docs/errors.md")),

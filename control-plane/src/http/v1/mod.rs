@@ -37,7 +37,7 @@ mod proxy_tokens_revoke;
 mod proxy_tokens_update;
 pub mod receipts;
 mod rename;
-mod terms;
+pub(crate) mod terms;
 pub(super) mod texts;
 mod usage_get;
 mod users_create;
