@@ -2,6 +2,7 @@
 //! One binary; each flow starts its own stack on free ports.
 
 mod flows {
+    mod browser;
     mod connection;
     mod fixture;
 
@@ -11,6 +12,7 @@ mod flows {
     mod command_line;
     mod crash;
     mod credentials;
+    mod dashboard;
     mod debug;
     mod edge;
     mod examples;

@@ -10,6 +10,7 @@
 //! - [`package`]: what an operator deploys
 //! - [`oldest_rust`]: the SDK with the oldest Rust that it promises
 //! - [`manifests`]: models of Kubernetes kinds, for the examples
+//! - [`browser`]: a real browser, for the dashboard
 //! - [`parts`]: everything a stack is made of, built or fetched
 //! - [`stack`]: control plane, upstream and Envoy as child processes
 //! - [`up`], [`test`]: the two commands
@@ -17,6 +18,7 @@
 //! - [`fuzz`]: the fuzz targets
 
 pub mod bench;
+pub mod browser;
 pub mod envoy;
 pub mod fuzz;
 pub mod manifests;

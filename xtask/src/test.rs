@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use crate::browser;
 use crate::fuzz;
 use crate::manifests;
 use crate::node;
@@ -62,6 +63,7 @@ pub fn test(project: &Project) -> Result<()> {
         proof::obtain(project)?;
         node::obtain(project)?;
         manifests::obtain(project)?;
+        browser::obtain(project)?;
         Parts::obtain(project)
     })?;
     step("all other crates, and flows through a real Envoy", || {
