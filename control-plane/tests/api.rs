@@ -18,6 +18,12 @@ mod auth;
 mod calls;
 #[path = "api/dashboard.rs"]
 mod dashboard;
+#[path = "api/dashboard_overview.rs"]
+mod dashboard_overview;
+#[path = "api/dashboard_rotate.rs"]
+mod dashboard_rotate;
+#[path = "api/dashboard_usage.rs"]
+mod dashboard_usage;
 #[path = "api/every_route.rs"]
 mod every_route;
 #[path = "api/feed.rs"]

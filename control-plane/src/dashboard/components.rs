@@ -199,6 +199,11 @@ pub fn total_of(total: u32, most: u32) -> String {
 
 /// A number with its thousands apart.
 pub fn count(number: u32) -> String {
+    large(u64::from(number))
+}
+
+/// The same of one that may be larger.
+pub fn large(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod actor;
+pub mod attention;
 pub mod audit;
 pub mod credential;
 pub mod cursor;

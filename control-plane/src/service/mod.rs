@@ -3,6 +3,7 @@
 //!
 //! A change is one transaction: row, audit entry and revision.
 
+pub mod attention;
 pub mod authenticate;
 pub mod changes;
 pub mod create_account;
@@ -13,6 +14,7 @@ pub mod create_project;
 pub mod create_proxy_token;
 pub mod create_user;
 pub mod initialize;
+pub mod key_chain;
 pub mod known_tokens;
 pub mod last_uses;
 pub mod list_audit;

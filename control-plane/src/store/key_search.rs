@@ -6,6 +6,7 @@
 use super::keys::{select, stored_key};
 use super::row::number;
 use super::{KeyFilter, Store, StoreError, StoredKey};
+use crate::domain::attention::{ENDING, UNUSED};
 use crate::domain::time::Time;
 use keyplane_contract::sync::KeyState;
 use sqlx::{QueryBuilder, Sqlite};
@@ -26,6 +27,12 @@ pub enum StatusFilter {
     Expired,
     /// Those that are revoked.
     Revoked,
+    /// Those that work, are not being replaced, and were not used for [`UNUSED`].
+    Unused,
+    /// Those that work, are not being replaced, and end within [`ENDING`].
+    Ending,
+    /// Those that work on while another takes their place.
+    Replaced,
 }
 
 /// In which order keys come.
@@ -115,6 +122,19 @@ fn conditions(query: &mut QueryBuilder<Sqlite>, search: &KeySearch, now: Time) {
         }
         StatusFilter::Revoked => {
             query.push(" AND k.state = ").push_bind(KeyState::Revoked as i64);
+        }
+        StatusFilter::Unused => {
+            state(query, KeyState::Active);
+            query.push(" AND k.replaced_by IS NULL AND coalesce(k.last_used_at, k.created_at) <= ");
+            query.push_bind(now.before(UNUSED).millis());
+        }
+        StatusFilter::Ending => {
+            state(query, KeyState::Active);
+            query.push(" AND k.replaced_by IS NULL AND k.expires_at <= ").push_bind(now.after(ENDING).millis());
+        }
+        StatusFilter::Replaced => {
+            state(query, KeyState::Active);
+            query.push(" AND k.replaced_by IS NOT NULL");
         }
     }
     for word in &search.words {

@@ -6,6 +6,7 @@
 //! A file lock keeps a second process out: revisions, waiting polls and workers are known to one process only.
 
 mod accounts;
+mod attention;
 mod audit;
 mod backup;
 mod checkpoint;
@@ -15,6 +16,7 @@ mod examine;
 mod feed;
 mod group;
 mod idempotency;
+mod key_chain;
 mod key_search;
 mod keys;
 mod open;
@@ -31,6 +33,7 @@ mod users;
 mod write;
 
 pub use accounts::NewAccountRow;
+pub use attention::KeyTally;
 pub use backup::back_up;
 pub use error::{OpenError, StoreError};
 pub use examine::{Examination, examine};

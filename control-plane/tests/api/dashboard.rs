@@ -36,7 +36,7 @@ fn encode(fields: &[(&str, &str)]) -> String {
 }
 
 /// The value of a hidden field.
-fn hidden(page: &str, name: &str) -> String {
+pub fn hidden(page: &str, name: &str) -> String {
     let mark = format!("type=\"hidden\" name=\"{name}\" value=\"");
     let (_, rest) = page.split_once(&mark).unwrap_or_else(|| panic!("no field {name} in {page}"));
     rest.split('"').next().unwrap().to_owned()
@@ -108,7 +108,7 @@ impl<'a> Browser<'a> {
 }
 
 /// A user of the account with this role; gives the secret and the id of their token.
-async fn person(plane: &ControlPlane, account: &str, name: &str, role: &str) -> (String, String) {
+pub async fn person(plane: &ControlPlane, account: &str, name: &str, role: &str) -> (String, String) {
     let body = json!({ "account_id": account, "email": format!("{name}@example.com"), "name": name, "role": role });
     let user = plane.post("/v1/users", body).await.json();
     let token = plane.post("/v1/personal_access_tokens", json!({ "user_id": user["id"], "name": "laptop" })).await;
@@ -345,6 +345,10 @@ async fn every_page_is_closed_to_scripts_frames_and_caches() {
         &format!("{keys}/{key}"),
         &format!("{keys}/{key}/rename"),
         &format!("{keys}/{key}/revoke"),
+        &format!("{keys}/{key}/rotate"),
+        &format!("{keys}/{key}/edit"),
+        &format!("/accounts/{account}/overview"),
+        &format!("/accounts/{account}/usage"),
         "/no-such-page",
         &format!("{keys}/x"),
         "/accounts/x/keys",
@@ -386,7 +390,7 @@ async fn a_key_is_made_shown_once_renamed_and_revoked_without_a_script() {
     let (account, project) = plane.project().await;
     let browser = Browser::signed_in(&plane, plane.admin.expose()).await;
     let keys = format!("/accounts/{account}/keys");
-    assert_eq!(browser.get("/").await.leads_to(), keys);
+    assert_eq!(browser.get("/").await.leads_to(), format!("/accounts/{account}/overview"));
     assert!(browser.get(&keys).await.page(200).contains("No keys yet"));
 
     let new = format!("{keys}/new");
@@ -506,7 +510,7 @@ async fn a_page_shows_and_does_what_the_api_lets_its_reader() {
     // A tenant: their account and no other, however it is asked for.
     let (token, _) = person(&plane, &account, "ada", "member").await;
     let ada = Browser::signed_in(&plane, &token).await;
-    assert_eq!(ada.get("/").await.leads_to(), keys);
+    assert_eq!(ada.get("/").await.leads_to(), format!("/accounts/{account}/overview"));
     let page = ada.get(&keys).await.page(200);
     assert!(page.contains("Own") && !page.contains("Foreign") && page.contains("Create key"));
     assert!(!page.contains("All accounts"), "there is nothing to switch to");
@@ -609,6 +613,11 @@ async fn what_people_type_is_text_on_every_page() {
         format!("{keys}/{key}"),
         format!("{keys}/{key}/rename"),
         revoke.clone(),
+        format!("{keys}/{key}/rotate"),
+        format!("{keys}/{key}/edit"),
+        format!("/accounts/{account}/overview"),
+        format!("/accounts/{account}/usage?key={key}"),
+        format!("/accounts/{account}/usage?project={encoded}&group={encoded}"),
         format!("/sign-in?next=/{encoded}"),
         format!("{keys}?done={encoded}"),
     ] {

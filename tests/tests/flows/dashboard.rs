@@ -27,7 +27,9 @@ impl Desk {
         let key = desk.flow.stack.control_plane.admin_key().expose_secret().to_owned();
         desk.browser.type_into("#credential", &key);
         desk.browser.type_into("#credential", ENTER);
-        desk.browser.wait_for("API keys");
+        desk.browser.wait_for("Overview");
+        desk.browser.click(".side nav a[href$='/keys']");
+        desk.browser.find("#q");
         desk
     }
 

@@ -3,7 +3,9 @@
 mod accounts;
 mod home;
 mod keys;
+mod overview;
 pub mod sign_in;
+mod usage;
 
 use crate::domain::rights::Right;
 use crate::service::App;
@@ -34,7 +36,7 @@ pub enum Place {
 }
 
 /// All pages, in the order of the navigation.
-pub const PAGES: &[Page] = &[keys::PAGE];
+pub const PAGES: &[Page] = &[overview::PAGE, keys::PAGE, usage::PAGE];
 
 /// The routes of all pages.
 pub fn routes() -> Router<App> {

@@ -27,7 +27,7 @@ use keyplane_contract::sync::Environment;
 use maud::html;
 
 /// Presets of how long a key lasts, by value and name.
-const ENDS: [(&str, &str, u32); 6] = [
+pub const ENDS: [(&str, &str, u32); 6] = [
     ("never", "Never", 0),
     ("7", "In 7 days", 7),
     ("30", "In 30 days", 30),
@@ -68,7 +68,7 @@ pub async fn create(State(app): State<App>, view: View, sent: Form) -> Answer {
         end: sent.text("end"),
         date: sent.text("expires_at"),
     };
-    let attempt = attempt(&view, &sent)?;
+    let attempt = attempt(&view, &sent, &view.path("/keys/new"))?;
     let work = async {
         let new = parse(&view, &projects, &filled, &sent)?;
         let pending = create_key(&app, view.origin(), new).await?;
@@ -81,12 +81,19 @@ pub async fn create(State(app): State<App>, view: View, sent: Form) -> Answer {
     }
 }
 
-/// The form as one that may have been sent before.
-fn attempt(view: &View, sent: &Form) -> Result<Option<Attempt>, Problem> {
+/// A number for a form of its own.
+pub fn number(app: &App) -> Result<String, Error> {
+    let mut number = [0; 16];
+    app.random.fill(&mut number)?;
+    Ok(hex(&number))
+}
+
+/// The form as one that may have been sent before, to this path.
+pub fn attempt(view: &View, sent: &Form, path: &str) -> Result<Option<Attempt>, Problem> {
     let sender = Sender::Credential(&view.by.held);
     let Ok(key) = IdempotencyKey::parse(sent.text("once").as_bytes(), sender) else { return Ok(None) };
     let body = serde_json::to_vec(sent.fields()).map_err(Error::internal)?;
-    let asked = Asked { method: "POST", path: &view.path("/keys/new"), query: None, body: &body };
+    let asked = Asked { method: "POST", path, query: None, body: &body };
     Ok(Some(Attempt::new(sender, &key, asked).map_err(Error::internal)?))
 }
 
@@ -100,7 +107,7 @@ fn parse(view: &View, projects: &[Project], filled: &Filled<'_>, sent: &Form) ->
         "live" => Environment::Live,
         _ => Environment::Test,
     };
-    let end = end(filled, view.now).unwrap_or_else(|error| {
+    let end = end(filled.end, filled.date, view.now).unwrap_or_else(|error| {
         errors.push(error);
         None
     });
@@ -119,11 +126,11 @@ fn parse(view: &View, projects: &[Project], filled: &Filled<'_>, sent: &Form) ->
     }
 }
 
-/// When the key ends.
-fn end(filled: &Filled<'_>, now: Time) -> Result<Option<Time>, FieldError> {
-    match filled.end {
+/// When the key ends: by the name of a preset, or on a date.
+pub fn end(preset: &str, date: &str, now: Time) -> Result<Option<Time>, FieldError> {
+    match preset {
         "never" => Ok(None),
-        "date" => match Time::parse_date(filled.date) {
+        "date" => match Time::parse_date(date) {
             // Through the whole of that day.
             Ok(day) => Ok(Some(day.after(DAY))),
             Err(_) => Err(FieldError::new("expires_at", "must be a date such as 2030-01-15")),
@@ -137,7 +144,7 @@ fn end(filled: &Filled<'_>, now: Time) -> Result<Option<Time>, FieldError> {
 }
 
 /// What is wrong with a field, as a sentence.
-fn wrong(error: Option<&Error>, field: &str, label: &str) -> Option<String> {
+pub fn wrong(error: Option<&Error>, field: &str, label: &str) -> Option<String> {
     let found = error?.fields.iter().find(|error| error.field.split('[').next() == Some(field))?;
     let place = found.field.strip_prefix(field).and_then(|rest| rest.strip_prefix('[')?.strip_suffix(']'));
     Some(match place.and_then(|place| place.parse::<usize>().ok()) {
@@ -147,9 +154,7 @@ fn wrong(error: Option<&Error>, field: &str, label: &str) -> Option<String> {
 }
 
 fn form(app: &App, view: &View, projects: &[Project], filled: &Filled<'_>, error: Option<&Error>) -> Answer {
-    let mut number = [0; 16];
-    app.random.fill(&mut number).map_err(Error::from)?;
-    let number = hex(&number);
+    let number = number(app)?;
     let of_projects: Vec<_> =
         projects.iter().map(|project| (project.id.to_string(), project.name.to_string())).collect();
     let chosen = if filled.project.is_empty() { of_projects.first().map_or("", |(id, _)| id) } else { filled.project };
@@ -216,7 +221,7 @@ fn form(app: &App, view: &View, projects: &[Project], filled: &Filled<'_>, error
     Ok(answer(view, status, &content))
 }
 
-fn described(name: &str, error: Option<&str>) -> String {
+pub fn described(name: &str, error: Option<&str>) -> String {
     if error.is_some() { format!("{name}-hint {name}-error") } else { format!("{name}-hint") }
 }
 

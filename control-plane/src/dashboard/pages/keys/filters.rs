@@ -15,12 +15,15 @@ const MAX_WORDS: usize = 5;
 const MAX_TEXT: usize = 64;
 
 /// By value, name and what it is.
-pub const STATUSES: [(&str, &str, StatusFilter); 6] = [
+pub const STATUSES: [(&str, &str, StatusFilter); 9] = [
     ("", "Not revoked", StatusFilter::Unrevoked),
     ("active", "Active", StatusFilter::Active),
     ("disabled", "Disabled", StatusFilter::Disabled),
     ("expired", "Expired", StatusFilter::Expired),
     ("revoked", "Revoked", StatusFilter::Revoked),
+    ("unused", "Not used for 30 days", StatusFilter::Unused),
+    ("ending", "Ending within 30 days", StatusFilter::Ending),
+    ("replaced", "Being replaced", StatusFilter::Replaced),
     ("all", "All", StatusFilter::Any),
 ];
 

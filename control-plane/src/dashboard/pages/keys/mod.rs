@@ -1,13 +1,17 @@
-//! API keys of an account: list, create, look at, rename, revoke.
+//! API keys of an account: list, create, look at, rename, edit, switch off and on, rotate, revoke.
 
 mod create;
 mod created;
+mod edit;
 mod filters;
 mod list;
 mod receipt;
 mod rename;
 mod revoke;
+mod rotate;
 mod show;
+mod sources;
+mod switch;
 
 use super::super::view::View;
 use super::{Page, Place};
@@ -20,7 +24,7 @@ use crate::error::Error;
 use crate::http::problem::Problem;
 use crate::service::{App, read};
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 use maud::{Markup, html};
 
 /// The page of the navigation.
@@ -28,7 +32,7 @@ pub const PAGE: Page =
     Page { label: "API keys", path: "/keys", place: Place::Account, right: Some(Right::read(Resource::Keys)), routes };
 
 /// What changing keys takes.
-const WRITE: Right = Right::write(Resource::Keys);
+pub const WRITE: Right = Right::write(Resource::Keys);
 
 fn routes() -> Router<App> {
     Router::new()
@@ -36,6 +40,10 @@ fn routes() -> Router<App> {
         .route("/accounts/{account}/keys/new", get(create::show).post(create::create))
         .route("/accounts/{account}/keys/{key}", get(show::show))
         .route("/accounts/{account}/keys/{key}/rename", get(rename::show).post(rename::rename))
+        .route("/accounts/{account}/keys/{key}/edit", get(edit::show).post(edit::edit))
+        .route("/accounts/{account}/keys/{key}/disable", post(switch::disable))
+        .route("/accounts/{account}/keys/{key}/enable", post(switch::enable))
+        .route("/accounts/{account}/keys/{key}/rotate", get(rotate::show).post(rotate::rotate))
         .route("/accounts/{account}/keys/{key}/revoke", get(revoke::show).post(revoke::revoke))
         .route("/accounts/{account}/keys/{key}/receipt", get(receipt::show))
 }
@@ -50,7 +58,7 @@ async fn named(app: &App, view: &View) -> Result<Key, Problem> {
 }
 
 /// The newest projects of the account, as many as a list shows.
-async fn projects(app: &App, view: &View) -> Result<Vec<Project>, Problem> {
+pub async fn projects(app: &App, view: &View) -> Result<Vec<Project>, Problem> {
     let page = PageRequest { cursor: None, limit: MAX_LIMIT };
     let account = view.account()?.id;
     // Who may see keys but no projects has none to choose from.

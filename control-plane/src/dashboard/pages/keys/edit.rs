@@ -1,0 +1,159 @@
+//! `/accounts/{account}/keys/{key}/edit`: when a key ends, what it may be used for and from where.
+
+use super::super::super::answer::{Answer, see_other};
+use super::super::super::components::{Field, in_words};
+use super::super::super::gate::Form;
+use super::super::super::link::with_query;
+use super::super::super::view::View;
+use super::create::{ENDS, described, end, wrong};
+use super::{PAGE, WRITE, named, path};
+use crate::domain::key::{Key, KeyKind, Status};
+use crate::domain::version::Expected;
+use crate::error::{Code, Error};
+use crate::http::v1::terms::TermsFields;
+use crate::service::App;
+use crate::service::update_key::{KeyChange, update_key};
+use axum::extract::State;
+use axum::http::StatusCode;
+use maud::html;
+
+/// Name of what was done, in the address of the key's page.
+pub const EDITED: &str = "edited";
+
+/// Leaves the end as it is.
+const KEEP: &str = "keep";
+
+/// What the form holds.
+struct Filled {
+    end: String,
+    date: String,
+    scopes: String,
+    networks: String,
+    /// The version that was seen.
+    version: String,
+}
+
+/// Shows the form.
+pub async fn show(State(app): State<App>, view: View) -> Answer {
+    view.origin().may(WRITE)?;
+    let key = named(&app, &view).await?;
+    let filled = Filled {
+        end: KEEP.to_owned(),
+        date: String::new(),
+        scopes: key.scopes.joined(),
+        networks: key.networks.to_string().replace(' ', "\n"),
+        version: key.version().to_string(),
+    };
+    form(&view, &key, &filled, None)
+}
+
+/// Saves what was changed, unless somebody else has changed the key since it was shown.
+pub async fn edit(State(app): State<App>, view: View, sent: Form) -> Answer {
+    view.origin().may(WRITE)?;
+    let key = named(&app, &view).await?;
+    let field = |name: &str| sent.text(name).to_owned();
+    let filled = Filled {
+        end: field("end"),
+        date: field("expires_at"),
+        scopes: field("scopes"),
+        networks: field("allowed_cidrs"),
+        version: field("version"),
+    };
+    let change = match parse(&view, &key, &filled, &sent) {
+        Ok(change) => change,
+        Err(error) => return form(&view, &key, &filled, Some(&error)),
+    };
+    let expected = Expected::OneOf(vec![filled.version.clone()]);
+    match update_key(&app, view.origin(), KeyKind::Key, key.id, &expected, change).await {
+        Ok(changed) => {
+            let parameters = [("done", EDITED.to_owned()), ("revision", changed.revision.to_string())];
+            Ok(see_other(&with_query(&path(&view, &key), parameters)))
+        }
+        Err(error) if error.code == Code::PreconditionFailed => {
+            let detail = "Somebody changed the key meanwhile. Below is what you typed; send it again to have it so all the same.";
+            let filled = Filled { version: key.version().to_string(), ..filled };
+            form(&view, &key, &filled, Some(&Error::with_detail(Code::PreconditionFailed, detail)))
+        }
+        Err(error) if error.code.status() >= 500 => Err(error.into()),
+        Err(error) => form(&view, &key, &filled, Some(&error)),
+    }
+}
+
+fn parse(view: &View, key: &Key, filled: &Filled, sent: &Form) -> Result<KeyChange, Error> {
+    let mut errors = Vec::new();
+    let end = if filled.end == KEEP {
+        None
+    } else {
+        end(&filled.end, &filled.date, view.now).map_err(|error| errors.push(error)).ok()
+    };
+    let (scopes, networks) = (sent.words("scopes"), sent.words("allowed_cidrs"));
+    let terms = TermsFields {
+        name: key.name.as_str(),
+        scopes: Some(&scopes),
+        allowed_cidrs: Some(&networks),
+        expires_at: None,
+        metadata: None,
+    };
+    match terms.parse(&mut errors) {
+        Some(terms) if errors.is_empty() => Ok(KeyChange {
+            scopes: Some(terms.scopes),
+            networks: Some(terms.networks),
+            expires_at: end,
+            ..KeyChange::default()
+        }),
+        _ => Err(Error::fields(Code::InvalidRequest, errors)),
+    }
+}
+
+fn form(view: &View, key: &Key, filled: &Filled, error: Option<&Error>) -> Answer {
+    if key.status(view.now) == Status::Revoked {
+        return Err(Error::new(Code::KeyRevoked).into());
+    }
+    let now = match key.expires_at {
+        Some(end) => format!("As it is: {}", in_words(end, view.now)),
+        None => "As it is: never".to_owned(),
+    };
+    let presets = ENDS.iter().map(|(value, label, _)| ((*value).to_owned(), (*label).to_owned()));
+    let ends: Vec<_> = std::iter::once((KEEP.to_owned(), now)).chain(presets).collect();
+    let errors = [
+        wrong(error, "scopes", "Scope"),
+        wrong(error, "allowed_cidrs", "Network"),
+        wrong(error, "expires_at", "The end"),
+    ];
+    let [of_scopes, of_networks, of_end] = errors.each_ref().map(Option::as_deref);
+    let is_named = errors.iter().any(Option::is_some);
+    let content = html! {
+        p.back { a href=(path(view, key)) { (key.name) } }
+        h1 { "Edit " q { (key.name) } }
+        p { "Every proxy decides by the change within moments. The key itself stays the same." }
+        @if is_named {
+            p.problem role="alert" { "Nothing was changed. See what is marked below." }
+        } @else if let Some(error) = error {
+            p.problem role="alert" { (error.detail) }
+        }
+        form.wide method="post" action={ (path(view, key)) "/edit" } {
+            (view.token())
+            input type="hidden" name="version" value=(filled.version);
+            (Field { name: "end", label: "Expires", hint: "", error: None }.select(&ends, &filled.end))
+            div data-shown-by="end=date" {
+                (Field { name: "expires_at", label: "Last day", hint: "In UTC. Needed only for \"On a date\".", error: of_end }
+                    .around(&html! {
+                        input type="date" id="expires_at" name="expires_at" value=(filled.date)
+                            aria-describedby=(described("expires_at", of_end)) aria-invalid=[of_end.map(|_| "true")];
+                    }))
+            }
+            (Field { name: "scopes", label: "Scopes", hint: "What it may be used for, in your own words: jobs:read jobs:write. Your rules in Envoy ask for them.", error: of_scopes }
+                .area(&filled.scopes, 2))
+            (Field { name: "allowed_cidrs", label: "Allowed networks", hint: "From where it may be used, such as 203.0.113.0/24, one on a line. Empty: from everywhere.", error: of_networks }
+                .area(&filled.networks, 3))
+            div.buttons {
+                button.primary type="submit" data-busy="Saving" { "Save" }
+                a.button href=(path(view, key)) { "Cancel" }
+            }
+        }
+    };
+    let status = error.map_or(StatusCode::OK, |error| {
+        StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY)
+    });
+    Ok(view.page_with(status, PAGE, "Edit a key", &content))
+}
