@@ -112,6 +112,23 @@ impl Key {
     pub const CRITICAL_FLAGS: u16 = 0xff00;
     /// Proxies report from which source addresses the key is used. It only informs: a filter that does not know it reports none.
     pub const REPORT_SOURCES: u16 = 0x0001;
+
+    /// A project's key as most are: live and active, without a policy or an end.
+    #[must_use]
+    pub const fn of_project(project: u32, revision: u64, id: Id, digest: Digest) -> Self {
+        Self {
+            revision,
+            digest,
+            id,
+            project,
+            user: 0,
+            policy: 0,
+            expires_at: 0,
+            environment: Environment::Live,
+            state: KeyState::Active,
+            flags: 0,
+        }
+    }
 }
 
 /// A key that has left the table for good: a revoked key past its retention.

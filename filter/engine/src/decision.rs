@@ -221,18 +221,8 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     fn key(secret: &str) -> Key {
-        Key {
-            revision: 4,
-            digest: Digest::of(secret.as_bytes()),
-            id: Id([1; 16]),
-            project: 1,
-            user: 0,
-            policy: 0,
-            expires_at: 0,
-            environment: Environment::Test,
-            state: KeyState::Active,
-            flags: 0,
-        }
+        let key = Key::of_project(1, 4, Id([1; 16]), Digest::of(secret.as_bytes()));
+        Key { environment: Environment::Test, ..key }
     }
 
     /// `plan`: `pro`.

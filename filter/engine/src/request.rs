@@ -246,7 +246,7 @@ mod tests {
     use crate::table::Table;
     use keyplane_contract::digest::Digest;
     use keyplane_contract::id::Id;
-    use keyplane_contract::sync::{Account, Environment, Key, KeyState, Project, Record};
+    use keyplane_contract::sync::{Account, Key, KeyState, Project, Record};
 
     fn settings() -> Settings {
         Settings::parse(br#"{"control_plane": {"cluster": "keyplane"}}"#).unwrap()
@@ -291,18 +291,7 @@ mod tests {
     fn table() -> Table {
         let mut table = Table::new(Id([9; 16]), 3);
         table.revision = 12;
-        let key = Key {
-            revision: 4,
-            digest: Digest::of(b"secret"),
-            id: Id([1; 16]),
-            project: 1,
-            user: 0,
-            policy: 0,
-            expires_at: 0,
-            environment: Environment::Live,
-            state: KeyState::Active,
-            flags: 0,
-        };
+        let key = Key::of_project(1, 4, Id([1; 16]), Digest::of(b"secret"));
         let revoked = Key { digest: Digest::of(b"revoked"), id: Id([5; 16]), state: KeyState::Revoked, ..key };
         let rows = [
             Record::Account(Account {

@@ -9,7 +9,7 @@ use keyplane_contract::{
     id::Id,
     key::{self, Prefix},
     network::Network,
-    sync::{Account, Environment, Gone, Key, KeyState, Metadata, PageWriter, Policy, Project, Record},
+    sync::{Account, Gone, Key, KeyState, Metadata, PageWriter, Policy, Project, Record},
 };
 use keyplane_tests::host::{Answer, Callout};
 
@@ -90,18 +90,7 @@ impl ControlPlane {
     /// Makes the key of a number, a live one without expiry, after `edit`.
     pub fn issue_with(&mut self, number: u64, edit: impl FnOnce(&mut Key)) -> u64 {
         let digest = Digest::of(secret(number).as_bytes());
-        let mut key = Key {
-            revision: 0,
-            digest,
-            id: key_id(number),
-            project: 1,
-            user: 0,
-            policy: 0,
-            expires_at: 0,
-            environment: Environment::Live,
-            state: KeyState::Active,
-            flags: 0,
-        };
+        let mut key = Key::of_project(1, 0, key_id(number), digest);
         edit(&mut key);
         self.set(Row::Key(digest), State::Key(key))
     }

@@ -2,7 +2,7 @@
 
 use keyplane_contract::digest::Digest;
 use keyplane_contract::id::Id;
-use keyplane_contract::sync::{Account, Environment, Key, KeyState, Metadata, PageWriter, Policy, Project, Record};
+use keyplane_contract::sync::{Account, Key, KeyState, Metadata, PageWriter, Policy, Project, Record};
 use keyplane_filter_engine::headers::write_block;
 use keyplane_filter_engine::host::{Host, HostFault};
 use std::cell::{Cell, RefCell};
@@ -21,18 +21,7 @@ pub const NOW: u64 = 1_700_000_000_000;
 
 /// The rows of a table with these keys.
 pub fn rows() -> Vec<Record<'static>> {
-    let good = Key {
-        revision: 5,
-        digest: Digest::of(GOOD_KEY.as_bytes()),
-        id: Id([1; 16]),
-        project: 1,
-        user: 0,
-        policy: 1,
-        expires_at: 0,
-        environment: Environment::Live,
-        state: KeyState::Active,
-        flags: 0,
-    };
+    let good = Key { policy: 1, ..Key::of_project(1, 5, Id([1; 16]), Digest::of(GOOD_KEY.as_bytes())) };
     let other = |secret: &str, number: u8| Key {
         revision: u64::from(number) + 2,
         digest: Digest::of(secret.as_bytes()),

@@ -5,7 +5,7 @@ mod probing;
 use super::*;
 use keyplane_contract::digest::Digest;
 use keyplane_contract::id::Id;
-use keyplane_contract::sync::{Environment, Gone, Key, KeyState, PageWriter, Record};
+use keyplane_contract::sync::{Gone, Key, KeyState, PageWriter, Record};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -17,18 +17,7 @@ fn digest(name: u64) -> Digest {
 }
 
 fn key(revision: u64, name: u64, state: KeyState) -> Record<'static> {
-    Record::Key(Key {
-        revision,
-        digest: digest(name),
-        id: Id([3; 16]),
-        project: 1,
-        user: 0,
-        policy: 0,
-        expires_at: 0,
-        environment: Environment::Live,
-        state,
-        flags: 0,
-    })
+    Record::Key(Key { state, ..Key::of_project(1, revision, Id([3; 16]), digest(name)) })
 }
 
 fn page(after: u64, records: &[Record<'_>], head: u64, live: u64) -> Vec<u8> {

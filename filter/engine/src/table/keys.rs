@@ -490,18 +490,10 @@ mod tests {
     use std::collections::HashMap;
 
     fn key(number: u64, state: KeyState) -> Key {
-        Key {
-            revision: number + 1,
-            digest: Digest::of(&number.to_le_bytes()),
-            id: Id([u8::try_from(number % 251).unwrap(); 16]),
-            project: u32::try_from(number).unwrap(),
-            user: 0,
-            policy: 0,
-            expires_at: number << 20,
-            environment: Environment::Live,
-            state,
-            flags: 0,
-        }
+        let id = Id([u8::try_from(number % 251).unwrap(); 16]);
+        let digest = Digest::of(&number.to_le_bytes());
+        let key = Key::of_project(u32::try_from(number).unwrap(), number + 1, id, digest);
+        Key { expires_at: number << 20, state, ..key }
     }
 
     #[test]

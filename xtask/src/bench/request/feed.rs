@@ -11,9 +11,7 @@ use keyplane_contract::digest::Digest;
 use keyplane_contract::header::SYNC_MEDIA_TYPE;
 use keyplane_contract::id::Id;
 use keyplane_contract::key::{Prefix, SECRET_LEN, assemble};
-use keyplane_contract::sync::{
-    Account, Environment, Key, KeyState, Metadata, Page, PageWriter, Policy, Project, Record,
-};
+use keyplane_contract::sync::{Account, Key, Metadata, Page, PageWriter, Policy, Project, Record};
 
 use super::super::load::Dice;
 
@@ -140,18 +138,8 @@ fn make(keys: &Keys) -> Result<(Vec<String>, Shared)> {
         secret.fill_with(|| base62(draws.roll()));
         let secret = assemble(&prefix, &secret).context("a key is base62")?;
         rows.push(|revision| {
-            Record::Key(Key {
-                revision,
-                digest: Digest::of(secret.as_bytes()),
-                id: id(),
-                project: 1,
-                user: 0,
-                policy: u32::from(!keys.scopes.is_empty()),
-                expires_at: 0,
-                environment: Environment::Live,
-                state: KeyState::Active,
-                flags: 0,
-            })
+            let key = Key::of_project(1, revision, id(), Digest::of(secret.as_bytes()));
+            Record::Key(Key { policy: u32::from(!keys.scopes.is_empty()), ..key })
         })?;
         secrets.push(secret);
     }

@@ -98,23 +98,12 @@ impl Poller {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use keyplane_contract::sync::{Environment, Key, PageWriter};
+    use keyplane_contract::sync::{Key, PageWriter};
 
     const EPOCH: Id = Id([7; 16]);
 
     fn key(revision: u64, secret: &str, state: KeyState) -> Record<'static> {
-        Record::Key(Key {
-            revision,
-            digest: Digest::of(secret.as_bytes()),
-            id: Id([1; 16]),
-            project: 1,
-            user: 0,
-            policy: 0,
-            expires_at: 0,
-            environment: Environment::Live,
-            state,
-            flags: 0,
-        })
+        Record::Key(Key { state, ..Key::of_project(1, revision, Id([1; 16]), Digest::of(secret.as_bytes())) })
     }
 
     fn page(after: u64, records: &[Record<'_>], head: u64, live: u64) -> Vec<u8> {
