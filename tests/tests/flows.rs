@@ -8,6 +8,7 @@ mod flows {
 
     mod answers;
     mod bench;
+    mod cache;
     mod changes;
     mod command_line;
     mod crash;

@@ -6,6 +6,7 @@
 //! - [`project`]: where things are
 //! - [`toolchain`], [`wasm`], [`trim`]: from Rust source to `keyplane.wasm`
 //! - [`envoy`], [`node`]: an Envoy and a Node.js that will do
+//! - [`nginx`]: an HTTP cache to put in front of the control plane
 //! - [`schemathesis`]: what calls the API by its description
 //! - [`package`]: what an operator deploys
 //! - [`oldest_rust`]: the SDK with the oldest Rust that it promises
@@ -22,6 +23,7 @@ pub mod browser;
 pub mod envoy;
 pub mod fuzz;
 pub mod manifests;
+pub mod nginx;
 pub mod node;
 pub mod oldest_rust;
 pub mod package;

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use crate::browser;
 use crate::fuzz;
 use crate::manifests;
+use crate::nginx;
 use crate::node;
 use crate::oldest_rust;
 use crate::package::proof;
@@ -64,6 +65,7 @@ pub fn test(project: &Project) -> Result<()> {
         node::obtain(project)?;
         manifests::obtain(project)?;
         browser::obtain(project)?;
+        nginx::obtain(project)?;
         Parts::obtain(project)
     })?;
     step("all other crates, and flows through a real Envoy", || {

@@ -150,7 +150,8 @@ fn rustc_version(text: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-fn apt(arguments: &[&str], packages: &[&str]) -> Command {
+/// `apt-get`, as the one who may.
+pub(crate) fn apt(arguments: &[&str], packages: &[&str]) -> Command {
     let mut command = if nix::unistd::geteuid().is_root() {
         Command::new("apt-get")
     } else {

@@ -98,6 +98,11 @@ fn a_key_is_rotated_restricted_and_counted_on_the_command_line() {
     let log = shell.shown(&["audit", "--object", id(&old), "--since", "1h"]);
     let at = |action: &str| log.find(action).unwrap_or_else(|| panic!("no {action} in {log}"));
     assert!(at("key.revoke") < at("key.rotate") && at("key.rotate") < at("key.create"), "newest first: {log}");
+    let next = shell.json(&["keys", "create", "--project", id(&project), "second"]);
+    let rotated = shell.shown(&["keys", "rotate", id(&next), "--grace", "0s", "--wait", "20s"]);
+    assert!(rotated.contains("The old key is revoked.\n\nKnown to all 1 live proxies"), "{rotated}");
+    let header = [("x-api-key", next["key"].as_str().unwrap())];
+    assert!((0..12).all(|_| flow.proxy().get("/", &header).unwrap().status == 401), "no proxy takes it any more");
     assert!(shell.shown(&["accounts", "update", id(&account), "--suspend"]).contains("suspended"));
     assert!(shell.shown(&["accounts", "update", id(&account), "--resume"]).contains("active"));
 }
