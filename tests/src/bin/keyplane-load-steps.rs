@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use keyplane_contract::digest::Digest;
 use keyplane_contract::id::Id;
 use keyplane_contract::key::{Prefix, assemble};
-use keyplane_contract::sync::{Account, Environment, Key, KeyState, PageWriter, Project, Record};
+use keyplane_contract::sync::{Account, Key, PageWriter, Project, Record};
 use keyplane_tests::host::{Answer, Callout, ContextId, Host, Metric, Module, Plugin, Verdict, Vm};
 use nix::time::{ClockId, clock_gettime};
 
@@ -230,18 +230,7 @@ fn key(revision: u64, number: u64) -> Result<Key> {
         }
         Digest::from_bytes(bytes)
     };
-    Ok(Key {
-        revision,
-        digest,
-        id: Id(u128::from(number).to_be_bytes()),
-        project: 1,
-        user: 0,
-        policy: 0,
-        expires_at: 0,
-        environment: Environment::Live,
-        state: KeyState::Active,
-        flags: 0,
-    })
+    Ok(Key::of_project(1, revision, Id(u128::from(number).to_be_bytes()), digest))
 }
 
 /// A well-formed key.
