@@ -5,7 +5,8 @@ use super::{Remote, Row, Show, first, when};
 use crate::cli::Failure;
 use clap::{Subcommand, ValueEnum};
 use keyplane_sdk::{
-    Client, CreateKey, Environment, Key, KeyId, KeySource, ListKeys, ProjectId, Receipt, RevokeKey, RotateKey,
+    Client, CreateKey, Environment, Key, KeyId, KeySource, KeyStatus, ListKeys, ProjectId, Receipt, RevokeKey,
+    RotateKey, RotatedKey,
 };
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -198,7 +199,7 @@ impl Command {
                 let rotated = keys.rotate(id, &how).await?;
                 show.created(&rotated.key, &rotated.secret)?;
                 if !show.json {
-                    println!("{}", handover(id, rotated.grace_ends_at, rotated.replaces.retire_when_idle_hours));
+                    println!("{}", handover(&rotated));
                     if let Some(receipt) = &rotated.key.receipt {
                         println!("\n{}", in_words("Known to", receipt));
                     }
@@ -255,14 +256,18 @@ fn in_words(done: &str, receipt: &Receipt) -> String {
 }
 
 /// Says how long the old key works on, and how to see who still uses it.
-fn handover(old: KeyId, end: Option<jiff::Timestamp>, idle: Option<u64>) -> String {
-    let until = match (end, idle) {
+fn handover(rotated: &RotatedKey) -> String {
+    let old = &rotated.replaces;
+    if old.status == KeyStatus::Revoked {
+        return "The old key is revoked.".to_owned();
+    }
+    let until = match (rotated.grace_ends_at, old.retire_when_idle_hours) {
         (Some(end), None) => format!("until {}", when(Some(end))),
         (None, Some(hours)) => format!("until nobody has used it for {hours} hours"),
         (Some(end), Some(hours)) => {
             format!("until nobody has used it for {hours} hours, and until {} at the latest", when(Some(end)))
         }
-        (None, None) => return "The old key is revoked.".to_owned(),
+        (None, None) => "on".to_owned(),
     };
-    format!("The old key works {until}. Who still uses it: keyplane keys sources {old}")
+    format!("The old key works {until}. Who still uses it: keyplane keys sources {}", old.id)
 }
