@@ -2,6 +2,7 @@
 //! access log, and an admin interface that shows two paths.
 
 use super::fixture::{Loose, PATH, envoy_settings, eventually, project};
+use super::guides::diagnosis;
 use super::manifests::models;
 use super::module::Module;
 use super::tls::Authority;
@@ -104,6 +105,9 @@ fn the_edge_example_serves_tls_fetches_the_module_and_logs_who_called() {
         assert_eq!(admin.get(closed, &[]).unwrap().status, 404, "{closed}");
     }
     assert_eq!(admin.send("POST", "/ready", &[], &[]).unwrap().status, 404);
+    // Who may open the socket may ask for all.
+    let socket = loose.folder.path().join("admin.sock");
+    assert_eq!(diagnosis(&loose, socket.to_str().unwrap()), Vec::<String>::new());
 }
 
 #[test]

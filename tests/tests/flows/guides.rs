@@ -200,6 +200,26 @@ fn answer(envoy: &Envoy) -> (u16, Value) {
     (answer.status, answer.json()["code"].clone())
 }
 
+/// What `keyplane doctor` says is wrong with this Envoy, as `check: message`.
+pub fn diagnosis(loose: &Loose, admin: &str) -> Vec<String> {
+    let output = Command::new(&loose.parts.keyplane).args(["doctor", "--json", "--envoy-admin", admin]).output();
+    let output = output.unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["ok"] == true, output.status.success());
+    assert!(!report.to_string().contains(loose.control_plane.proxy_token().expose_secret()));
+    let failed = report["checks"].as_array().unwrap().iter().filter(|check| check["level"] == "fail");
+    failed
+        .map(|check| format!("{}: {}", check["check"].as_str().unwrap(), check["message"].as_str().unwrap()))
+        .collect()
+}
+
+/// The same of an Envoy with its admin interface on a port: each finding begins with a check, and has a word.
+fn diagnosed(loose: &Loose, expected: &[(&str, &str)]) {
+    let found = diagnosis(loose, &format!("http://127.0.0.1:{}", loose.ports.admin));
+    let is_so = |(found, (check, word)): (&String, &(&str, &str))| found.starts_with(check) && found.contains(word);
+    assert!(found.len() == expected.len() && found.iter().zip(expected).all(is_so), "{found:?}");
+}
+
 fn quick(loose: &Loose) -> Value {
     let settings = envoy_settings(&loose.parts, &loose.control_plane, loose.ports, &Stack::usual_plugin());
     let mut configuration = bootstrap(&settings);
@@ -217,6 +237,7 @@ fn a_proxy_without_keys_says_why_as_the_guide_tells() {
     clusters(&mut configuration)[0]["name"] = "another".into();
     let mut envoy = says(&loose, "missing-cluster", &configuration, |_| {});
     assert_eq!(answer(&envoy), not_ready);
+    diagnosed(&loose, &[("cluster", "no such cluster"), ("table", "does not answer")]);
     envoy.stop().unwrap();
 
     let mut configuration = quick(&loose);
@@ -224,13 +245,16 @@ fn a_proxy_without_keys_says_why_as_the_guide_tells() {
     *clusters(&mut configuration)[0].pointer_mut(port).unwrap() = loose.ports.api.into();
     let mut envoy = says(&loose, "wrong-port", &configuration, |_| {});
     assert_eq!(answer(&envoy), not_ready);
+    diagnosed(&loose, &[("table", "`sync_listen`")]);
     envoy.stop().unwrap();
 
     let wrong = |settings: &mut xtask::stack::EnvoySettings| settings.proxy_token = "kp_proxy_wrong".to_owned().into();
     let mut envoy = says(&loose, "wrong-token", &quick(&loose), wrong);
     assert_eq!(answer(&envoy), not_ready);
     assert!(envoy.stats("keyplane_sync_faults_unauthorized").unwrap().values().sum::<u64>() > 0);
+    diagnosed(&loose, &[("table", "KEYPLANE_PROXY_TOKEN")]);
     envoy.stop().unwrap();
+    diagnosed(&loose, &[("envoy", "cannot be asked")]);
 }
 
 #[test]
@@ -268,6 +292,7 @@ fn a_module_that_is_not_there_and_one_that_istio_replaced_look_as_the_guide_tell
     let mut envoy = says(&loose, "no-module", &configuration, |_| {});
     let refused = envoy.client().get(PATH, &[]).unwrap();
     assert_eq!((refused.status, refused.body.len()), (503, 0));
+    diagnosed(&loose, &[("module", "could not be fetched")]);
     envoy.stop().unwrap();
 
     // What istio-agent puts in the filter's place.
@@ -296,6 +321,20 @@ fn a_module_that_is_not_there_and_one_that_istio_replaced_look_as_the_guide_tell
     assert_eq!((refused.status, refused.text().as_str()), (403, "RBAC: access denied"));
     let line = block("troubleshooting", "text istio-denies");
     eventually("the access log says so", || envoy.process().logged().contains(&line));
+    diagnosed(&loose, &[("filter", "no filter of Keyplane")]);
+}
+
+#[test]
+fn a_proxy_with_all_it_needs_is_found_so_by_the_command_of_the_guide() {
+    let flow = Flow::start();
+    flow.known_key("healthy");
+    let admin = format!("http://127.0.0.1:{}", flow.stack.envoy.settings().admin_port);
+    let shown = run(&flow, &block("troubleshooting", "sh doctor").replace("http://127.0.0.1:9901", &admin));
+    in_order(
+        &shown,
+        &["ok    filter", "ok    token", "ok    cluster", "ok    module", "ok    table", "1 keys at revision"],
+    );
+    assert_eq!(shown.lines().count(), 5, "{shown}");
 }
 
 #[test]

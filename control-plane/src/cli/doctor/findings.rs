@@ -34,7 +34,8 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn new(check: &'static str, level: Level, message: impl Into<String>) -> Self {
+    /// What a check found.
+    pub fn new(check: &'static str, level: Level, message: impl Into<String>) -> Self {
         Self { check, level, message: message.into() }
     }
 

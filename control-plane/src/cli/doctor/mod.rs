@@ -1,5 +1,6 @@
 //! `keyplane doctor`: looks for what is wrong, one line a check, each with what to do. Changes nothing; the server may run.
 
+mod envoy;
 mod findings;
 mod probe;
 
@@ -18,11 +19,14 @@ use std::time::Duration;
 /// How long a worker that lags may take to catch up before it is told of.
 const CATCH_UP: Duration = Duration::from_secs(1);
 
-/// Check the database, the machine and the proxies; exit code 1 if something is wrong
+/// Check the database, the machine and the proxies, or one Envoy; exit code 1 if something is wrong
 #[derive(clap::Args, Debug)]
 pub struct Doctor {
     #[command(flatten)]
     place: Place,
+    /// Look at one Envoy instead: its admin interface, such as `http://127.0.0.1:9901`, or the path of its Unix socket
+    #[arg(long, value_name = "URL")]
+    envoy_admin: Option<String>,
     /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
@@ -31,10 +35,14 @@ pub struct Doctor {
 impl Doctor {
     /// Runs the command.
     pub fn run(self) -> Result<(), Failure> {
-        let Self { place, json } = self;
-        let (settings, _) = settings::load(&place.into())?;
+        let Self { place, envoy_admin, json } = self;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let findings = runtime.block_on(look(&settings, credential()?.as_ref()));
+        let findings = if let Some(admin) = envoy_admin {
+            envoy::findings(&runtime.block_on(envoy::ask(&admin)))
+        } else {
+            let (settings, _) = settings::load(&place.into())?;
+            runtime.block_on(look(&settings, credential()?.as_ref()))
+        };
         let failed = findings.iter().filter(|finding| finding.level == Level::Fail).count();
         let text = if json {
             format!("{}\n", serde_json::json!({ "ok": failed == 0, "checks": findings }))
