@@ -40,20 +40,29 @@ pub fn build(project: &Project) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// A cargo setting with [`remaps`] for the filter.
+/// A cargo setting for the filter with [`remap`].
 fn remapped_paths(project: &Project) -> String {
-    format!("target.{TARGET}.rustflags={:?}", remaps(project))
+    let flags: Vec<_> = machine_folders(project).iter().map(remap).collect();
+    format!("target.{TARGET}.rustflags={flags:?}")
 }
 
-/// Compiler options that replace the machine's folders in panic locations, so that what is built tells nothing of the builder's
-/// home and is the same wherever the same toolchain builds it.
-pub(crate) fn remaps(project: &Project) -> Vec<String> {
+/// A folder of this machine, and what it is called in what is built.
+pub(crate) type Renamed = (String, &'static str);
+
+/// The compiler option that replaces a folder in panic locations, so that what is built tells nothing of the builder's home and is the
+/// same wherever the same toolchain builds it.
+pub(crate) fn remap((folder, name): &Renamed) -> String {
+    format!("--remap-path-prefix={folder}={name}")
+}
+
+/// The folders of this machine that sources lie in.
+pub(crate) fn machine_folders(project: &Project) -> Vec<Renamed> {
     let cargo_home = std::env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
-    let mut flags = vec![format!("--remap-path-prefix={}=keyplane", project.root().display())];
-    flags.extend(cargo_home.map(|home| format!("--remap-path-prefix={}=cargo", home.display())));
-    flags
+    let mut folders = vec![(project.root().display().to_string(), "keyplane")];
+    folders.extend(cargo_home.map(|home| (home.display().to_string(), "cargo")));
+    folders
 }
 
 /// SHA-256 as lower-case hexadecimal.
