@@ -66,7 +66,7 @@ fn proxies(app: &App, view: &View, keys: &Attention, found: &mut Vec<Finding>) -
     let way = page.map(|page| (page.path.to_owned(), "Look at the proxies"));
     if proxies.is_empty() && keys.working > 0 {
         found.push(Finding {
-            tone: Tone::Warn,
+            tone: Tone::Bad,
             title: "No proxy is connected.".to_owned(),
             text: html! { p { "Keys are checked in Envoy, and none has asked for them in the last minutes. "
             a href="/docs" { "How proxies are set up" } } },
@@ -113,11 +113,14 @@ fn refusals(view: &View, day: &LastDay) -> Finding {
 fn ending(view: &View, keys: &Attention) -> Finding {
     let Attention { ending, ending_soon, .. } = keys;
     let verb = if ending.count == 1 { "key ends" } else { "keys end" };
-    let soon =
-        if *ending_soon > 0 { format!(", {} of them within 7 days", count(*ending_soon)) } else { String::new() };
+    let soon = match *ending_soon {
+        0 => "30 days".to_owned(),
+        soon if soon == ending.count => "7 days".to_owned(),
+        soon => format!("30 days, {} of them within 7 days", count(soon)),
+    };
     Finding {
         tone: if *ending_soon > 0 { Tone::Bad } else { Tone::Warn },
-        title: format!("{} {verb} within 30 days{soon}.", count(ending.count)),
+        title: format!("{} {verb} within {soon}.", count(ending.count)),
         text: html! {
             p { "Whoever uses them is refused from then on. Rotate a key, or edit its end." }
             (named(view, ending, |key, now| html! { @if let Some(end) = key.expires_at { "ends " (time(end, now)) } }))

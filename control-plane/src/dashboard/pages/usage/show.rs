@@ -54,7 +54,7 @@ pub async fn show(State(app): State<App>, view: View) -> Answer {
     let found = break_down(&app, &view, &filters, &query(&groups)?, &projects).await?;
     let content = html! {
         div.title { h1 { "Usage" } }
-        (narrowing(&view, &filters, &projects, key.as_ref()))
+        (narrowing(&view, &filters, unit, &projects, key.as_ref()))
         div #list {
             @if report.rows.is_empty() {
                 (nothing(&view, &filters))
@@ -82,7 +82,7 @@ async fn key(app: &App, view: &View, id: KeyId) -> Result<Key, Problem> {
     }
 }
 
-fn narrowing(view: &View, filters: &Filters, projects: &[Project], key: Option<&Key>) -> Markup {
+fn narrowing(view: &View, filters: &Filters, unit: Unit, projects: &[Project], key: Option<&Key>) -> Markup {
     let all = (String::new(), "All projects".to_owned());
     let of_projects = projects.iter().map(|project| (project.id.to_string(), project.name.to_string()));
     let of_projects: Vec<_> = std::iter::once(all).chain(of_projects).collect();
@@ -101,7 +101,7 @@ fn narrowing(view: &View, filters: &Filters, projects: &[Project], key: Option<&
             div { label for="range" { "Time" } select id="range" name="range" { (options(&ranges, filters.range)) } }
             div {
                 label for="by" { "Drawn" }
-                select id="by" name="by" aria-describedby="by-hint" { (options(&units, filters.unit)) }
+                select id="by" name="by" aria-describedby="by-hint" { (options(&units, if unit == Unit::Hour { "hour" } else { "" })) }
                 p.hint #by-hint { "By hour up to 7 days" }
             }
             @if key.is_none() {
