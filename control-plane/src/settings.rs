@@ -281,7 +281,7 @@ mod tests {
     fn the_settings_in_the_guide_to_jwts_are_accepted() {
         let guide = include_str!("../../docs/jwt.md");
         let blocks: Vec<_> = guide.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-        assert_eq!(blocks.len(), 2);
+        assert_eq!(blocks.len(), 3);
         for block in blocks {
             let settings = extract(block).unwrap();
             assert_eq!(settings.jwt.issuers.len(), 1);

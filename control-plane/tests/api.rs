@@ -22,6 +22,10 @@ mod dashboard;
 mod dashboard_overview;
 #[path = "api/dashboard_rotate.rs"]
 mod dashboard_rotate;
+#[path = "api/dashboard_sessions.rs"]
+mod dashboard_sessions;
+#[path = "api/dashboard_sign_in.rs"]
+mod dashboard_sign_in;
 #[path = "api/dashboard_usage.rs"]
 mod dashboard_usage;
 #[path = "api/every_route.rs"]
@@ -65,3 +69,5 @@ mod told;
 mod usage;
 #[path = "api/usage_report.rs"]
 mod usage_report;
+#[path = "api/visitor.rs"]
+mod visitor;

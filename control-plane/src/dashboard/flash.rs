@@ -5,11 +5,18 @@
 pub struct Done(&'static str);
 
 /// Each by its name in addresses, and what the next page says.
-const ALL: &[(&str, &str)] = &[("renamed", "The key has its new name."), ("changed", "The change is saved.")];
+const ALL: &[(&str, &str)] = &[
+    ("renamed", "The key has its new name."),
+    ("changed", "The change is saved."),
+    ("ended", "The session is ended."),
+];
 
 impl Done {
     /// A key got another name.
     pub const RENAMED: Self = Self("renamed");
+
+    /// A session was ended.
+    pub const ENDED: Self = Self("ended");
 
     /// Reads what an address says.
     pub fn from_name(name: &str) -> Option<Self> {

@@ -6,6 +6,7 @@ use super::{cookie, csrf, link};
 use crate::domain::audit::Origin;
 use crate::domain::id::RequestId;
 use crate::domain::secret::Secret;
+use crate::domain::session::Session;
 use crate::error::{Code, Error};
 use crate::http::auth::source;
 use crate::http::problem::Problem;
@@ -25,6 +26,8 @@ pub struct SignedIn {
     pub origin: Origin,
     /// What the browser holds.
     pub held: Secret,
+    /// The session.
+    pub session: Session,
 }
 
 /// The fields of a form, in their order. Only behind [`require_session`], which has checked where it comes from.
@@ -68,7 +71,7 @@ pub async fn require_session(State(app): State<App>, request: Request, next: Nex
     let source = source(&request);
     let (mut parts, body) = request.into_parts();
     let Some(held) = cookie::read(&parts) else { return Ok(to_sign_in(&parts)) };
-    let Some((_, actor)) = sessions::resume(&app, &held, source).await? else {
+    let Some((session, actor)) = sessions::resume(&app, &held, source).await? else {
         let mut response = to_sign_in(&parts);
         if let Some(value) = cookie::clear(&parts) {
             response.headers_mut().insert(SET_COOKIE, value);
@@ -85,7 +88,7 @@ pub async fn require_session(State(app): State<App>, request: Request, next: Nex
     };
     let request_id = parts.extensions.get::<RequestId>().copied();
     let origin = Origin { actor, request: request_id, source };
-    parts.extensions.insert(SignedIn { origin, held });
+    parts.extensions.insert(SignedIn { origin, held, session });
     parts.extensions.insert(form);
     Ok(next.run(Request::from_parts(parts, body)).await)
 }

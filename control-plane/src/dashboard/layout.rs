@@ -92,6 +92,7 @@ fn account_of_viewer(view: &View) -> Markup {
                 input type="hidden" name="everywhere" value="yes";
                 button.plain type="submit" { "Sign out everywhere" }
             }
+            a href="/sessions" { "Your sessions" }
             a href="/docs" { "Documentation" }
         }
     }

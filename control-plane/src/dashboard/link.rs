@@ -15,6 +15,21 @@ pub fn encode(text: &str) -> String {
     })
 }
 
+/// What [`encode`] made, as it was; `None` when it made no such text.
+pub fn decode(encoded: &str) -> Option<String> {
+    let mut bytes = encoded.bytes();
+    let mut decoded = Vec::with_capacity(encoded.len());
+    while let Some(byte) = bytes.next() {
+        decoded.push(if byte == b'%' {
+            let digits = [bytes.next()?, bytes.next()?];
+            u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
+        } else {
+            byte
+        });
+    }
+    String::from_utf8(decoded).ok()
+}
+
 /// Bytes in hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
@@ -56,6 +71,16 @@ mod tests {
             "javascript:alert(1)",
         ] {
             assert_eq!(local(path), "/", "{path}");
+        }
+    }
+
+    #[test]
+    fn what_was_encoded_is_read_as_it_was() {
+        for text in ["", "/accounts/1/keys?q=a%20b&page=2", "ä.;=\n%"] {
+            assert_eq!(decode(&encode(text)).as_deref(), Some(text));
+        }
+        for wrong in ["%", "%4", "%zz", "%ff"] {
+            assert_eq!(decode(wrong), None, "{wrong}");
         }
     }
 

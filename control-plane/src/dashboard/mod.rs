@@ -26,6 +26,7 @@ mod view;
 
 pub use answer::missing;
 
+use crate::jwt::CALLBACK;
 use crate::service::App;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -36,6 +37,8 @@ pub fn routes(app: &App) -> Router<App> {
     let signed_in = pages::routes().route_layer(from_fn_with_state(app.clone(), gate::require_session));
     let open = Router::new()
         .route("/sign-in", get(pages::sign_in::show).post(pages::sign_in::sign_in))
+        .route("/sign-in/with/{provider}", get(pages::sign_in_with::begin))
+        .route(CALLBACK, get(pages::sign_in_with::end))
         .route("/sign-out", post(pages::sign_in::sign_out));
     signed_in.merge(open).layer(from_fn(answer::html_errors)).route("/assets/{name}", get(assets::serve))
 }

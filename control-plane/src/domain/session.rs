@@ -2,7 +2,9 @@
 
 use super::id::{AdminKeyId, KeyId, UserId};
 use super::time::Time;
+use keyplane_contract::digest::Digest;
 use keyplane_contract::id::Id;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// What the id of a session begins with, in the browser's cookie.
@@ -13,6 +15,9 @@ pub const MAX_SESSIONS: u32 = 20;
 
 /// How exactly a session's last use is known: each use within is one write less.
 pub const SEEN_STEP: Duration = Duration::from_secs(30);
+
+/// How much of what a browser says of itself is kept, in characters.
+pub const MAX_AGENT: usize = 200;
 
 /// What somebody signed in with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,6 +71,26 @@ pub struct Session {
     pub created_at: Time,
     /// When it was used last, within [`SEEN_STEP`].
     pub seen_at: Time,
+    /// From which address, if that is known.
+    pub source: Option<IpAddr>,
+}
+
+/// A session among its holder's others.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OwnSession {
+    /// Of what the browser holds.
+    pub digest: Digest,
+    /// The session.
+    pub session: Session,
+    /// What the browser said of itself at sign-in.
+    pub agent: String,
+}
+
+impl OwnSession {
+    /// Names the session to its holder. It says nothing of the digest, let alone of what the browser holds.
+    pub fn handle(&self) -> Digest {
+        Digest::of(&[b"keyplane session 1 ", &self.digest.as_bytes()[..]].concat())
+    }
 }
 
 /// How long sessions last.
@@ -97,6 +122,7 @@ mod tests {
             holder: Id([1; 16]),
             created_at: at(100),
             seen_at: at(seen),
+            source: None,
         };
         assert!(!limits.ended(&session(100), at(109)));
         assert!(limits.ended(&session(100), at(110)));

@@ -53,6 +53,30 @@ pub fn check(issuer: &IssuerSettings, claims: &Map<String, Value>, now: Time) ->
     })
 }
 
+/// Judges the claims of an ID token (`OpenID` Connect Core 1.0, section 3.1.3.7) that was issued for this client after a request with
+/// this nonce. `rules` are the issuer's, with the client as the one audience.
+pub fn check_id_token(
+    rules: &IssuerSettings,
+    client: &str,
+    nonce: &str,
+    claims: &Map<String, Value>,
+    now: Time,
+) -> Result<VerifiedToken, JwtError> {
+    let token = check(rules, claims, now)?;
+    match claims.get("nonce") {
+        Some(Value::String(found)) if found == nonce => {}
+        Some(_) => return Err(JwtError::WrongClaim("nonce".to_owned())),
+        None => return Err(JwtError::MissingClaim("nonce".to_owned())),
+    }
+    let for_others_too = claims.get("aud").and_then(Value::as_array).is_some_and(|audiences| audiences.len() > 1);
+    match claims.get("azp") {
+        Some(Value::String(party)) if party == client => Ok(token),
+        Some(_) => Err(JwtError::WrongParty),
+        None if for_others_too => Err(JwtError::MissingClaim("azp".to_owned())),
+        None => Ok(token),
+    }
+}
+
 /// The names on the way to a claim. A name that is a URL (as Auth0's own claims are) is one name, dots and all.
 pub fn segments(path: &str) -> impl Iterator<Item = &str> {
     let whole = path.contains("://");

@@ -1,13 +1,13 @@
-//! Reads an issuer's keys over HTTP: by `OpenID` Connect Discovery 1.0 (section 4) or from a URL.
+//! Reads an issuer's keys over HTTP: by `OpenID` Connect Discovery 1.0 (section 4) or from a URL. And exchanges codes there, when people sign in.
 //!
 //! Bounded in time, size and redirects, and over TLS unless the issuer is on this machine. Where the keys are is read anew each time
 //! with them: an issuer that moves them needs no restart here.
 
 use super::keys::{KeySet, KeySetError};
 use super::trusted_url::{is_trusted, trusted_url};
-use reqwest::header::{ACCEPT, CACHE_CONTROL};
+use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use reqwest::redirect::{Action, Attempt, Policy};
-use reqwest::{Client, StatusCode, Url};
+use reqwest::{Client, ClientBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -66,38 +66,74 @@ pub struct Fetched {
 
 /// The client for all issuers. Fails when TLS cannot be set up, such as on a machine without root certificates.
 pub fn client() -> Result<Client, reqwest::Error> {
+    builder().redirect(Policy::custom(follow)).build()
+}
+
+/// The client that sends codes and secrets: it follows nobody anywhere.
+pub fn sender() -> Result<Client, reqwest::Error> {
+    builder().redirect(Policy::none()).build()
+}
+
+fn builder() -> ClientBuilder {
     Client::builder()
         .user_agent(concat!("keyplane/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(TIMEOUT)
-        .redirect(Policy::custom(follow))
-        .build()
+}
+
+/// What an issuer says of itself.
+#[derive(Debug, Deserialize)]
+pub struct Discovery {
+    issuer: String,
+    jwks_uri: String,
+    /// Where people sign in.
+    pub authorization_endpoint: Option<String>,
+    /// Where a code is exchanged for tokens.
+    pub token_endpoint: Option<String>,
+    /// How clients say who they are there.
+    pub token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    /// Whether people come back with the issuer's name (RFC 9207).
+    #[serde(default)]
+    pub authorization_response_iss_parameter_supported: bool,
 }
 
 /// Reads the keys.
 pub async fn fetch(client: &Client, place: &Place) -> Result<Fetched, FetchError> {
     let url = match place {
-        Place::Discovery(issuer) => discover(client, issuer).await?,
+        Place::Discovery(issuer) => {
+            trusted_url(&discover(client, issuer).await?.jwks_uri).map_err(FetchError::UntrustedKeys)?
+        }
         Place::Url(url) => url.clone(),
     };
     let (body, max_age) = get(client, url).await?;
     Ok(Fetched { keys: KeySet::parse(&body)?, max_age })
 }
 
-async fn discover(client: &Client, issuer: &str) -> Result<Url, FetchError> {
-    #[derive(Deserialize)]
-    struct Document {
-        issuer: String,
-        jwks_uri: String,
-    }
+/// Reads what an issuer says of itself.
+pub async fn discover(client: &Client, issuer: &str) -> Result<Discovery, FetchError> {
     let place = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
     let url = place.parse().map_err(|_| FetchError::NoDiscovery)?;
     let (body, _) = get(client, url).await?;
-    let document: Document = serde_json::from_slice(&body).map_err(|_| FetchError::NoDiscovery)?;
-    if document.issuer != issuer {
-        return Err(FetchError::OtherIssuer);
-    }
-    trusted_url(&document.jwks_uri).map_err(FetchError::UntrustedKeys)
+    let document: Discovery = serde_json::from_slice(&body).map_err(|_| FetchError::NoDiscovery)?;
+    if document.issuer == issuer { Ok(document) } else { Err(FetchError::OtherIssuer) }
+}
+
+/// Sends a form; gives the status and the body of the answer, whatever the status. `basic` is a name and a password, as they go into the header.
+pub async fn send_form(
+    client: &Client,
+    url: Url,
+    form: String,
+    basic: Option<(String, String)>,
+) -> Result<(StatusCode, Vec<u8>), FetchError> {
+    let request = client.post(url).header(ACCEPT, "application/json");
+    let request = match basic {
+        Some((name, password)) => request.basic_auth(name, Some(password)),
+        None => request,
+    };
+    let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
+    let mut response = request.send().await.map_err(request_error)?;
+    let status = response.status();
+    Ok((status, read(&mut response).await?))
 }
 
 async fn get(client: &Client, url: Url) -> Result<(Vec<u8>, Option<Duration>), FetchError> {
@@ -107,6 +143,10 @@ async fn get(client: &Client, url: Url) -> Result<(Vec<u8>, Option<Duration>), F
     }
     let values = response.headers().get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
     let max_age = max_age(values);
+    Ok((read(&mut response).await?, max_age))
+}
+
+async fn read(response: &mut Response) -> Result<Vec<u8>, FetchError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(request_error)? {
         if body.len() + chunk.len() > MAX_DOCUMENT_LEN {
@@ -114,7 +154,7 @@ async fn get(client: &Client, url: Url) -> Result<(Vec<u8>, Option<Duration>), F
         }
         body.extend_from_slice(&chunk);
     }
-    Ok((body, max_age))
+    Ok(body)
 }
 
 /// A redirect may lead to another host, but not off TLS, and not from the network to this machine over plain HTTP.

@@ -6,7 +6,8 @@
 //! never the token, decide which algorithm and which keys may be used.
 //!
 //! [`settings`] says whom to trust, `fetch` gets an issuer's keys, `cache` decides when, `keys` finds the key of a token,
-//! `claims` judges what was signed. All but `fetch` and `issuer` are pure.
+//! `claims` judges what was signed. `provider` leads people to an issuer and takes them back, when they sign in to the dashboard with it; `login` is
+//! what one such way is bound to. All but `fetch`, `issuer` and `provider` are pure.
 
 mod cache;
 mod claims;
@@ -14,6 +15,8 @@ mod error;
 mod fetch;
 mod issuer;
 mod keys;
+mod login;
+mod provider;
 pub mod settings;
 mod token;
 mod trusted_url;
@@ -21,6 +24,8 @@ mod verifier;
 
 pub use claims::VerifiedToken;
 pub use error::JwtError;
-pub use settings::{Algorithm, IssuerSettings, JwtSettings, SettingError, SettingsErrors};
+pub use login::Login;
+pub use provider::{Provider, Returned, SignInError};
+pub use settings::{Algorithm, CALLBACK, IssuerSettings, JwtSettings, SettingError, SettingsErrors, SignInSettings};
 pub use token::{MAX_TOKEN_LEN, looks_like_jwt};
 pub use verifier::{SetupError, Verifier};

@@ -7,6 +7,7 @@
 use super::trusted_url::trusted_url;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::path::PathBuf;
 
 /// The longest leeway, in seconds.
 const MAX_LEEWAY_SECONDS: u64 = 300;
@@ -72,6 +73,41 @@ pub struct IssuerSettings {
     /// The claim with the token's scopes: a text with spaces between them, or a list of texts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope_claim: Option<String>,
+    /// Lets people sign in to the dashboard with this issuer. Without it they do so with keys and tokens only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_in: Option<SignInSettings>,
+}
+
+/// How people sign in to the dashboard with an issuer: by `OpenID` Connect, authorization code with PKCE.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignInSettings {
+    /// What the button says after "Sign in with".
+    pub label: String,
+    /// What the issuer knows Keyplane by. An ID token must be for it.
+    pub client_id: String,
+    /// Name of the environment variable with the client's secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret_env: Option<String>,
+    /// File with the client's secret. Without a secret the client is a public one, held by PKCE alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret_file: Option<PathBuf>,
+    /// Where the issuer leads people back to: `/sign-in/callback` at the dashboard's address as browsers see it. The issuer must
+    /// know the same.
+    pub redirect_url: String,
+    /// What the issuer is asked for; `openid` must be among it.
+    #[serde(default = "default_scopes")]
+    pub scopes: Vec<String>,
+}
+
+/// Where issuers lead people back to, in the dashboard.
+pub const CALLBACK: &str = "/sign-in/callback";
+
+/// The longest text on a button, in characters.
+const MAX_LABEL_LEN: usize = 60;
+
+fn default_scopes() -> Vec<String> {
+    ["openid", "email", "profile"].map(str::to_owned).to_vec()
 }
 
 fn default_leeway() -> u64 {
@@ -182,6 +218,7 @@ impl JwtSettings {
             issuer.validate_algorithms(&mut wrong);
             issuer.validate_audience(&mut wrong);
             issuer.validate_claims(&mut wrong);
+            issuer.validate_sign_in(&mut wrong);
         }
         if errors.is_empty() { Ok(()) } else { Err(SettingsErrors(errors)) }
     }
@@ -215,10 +252,7 @@ impl IssuerSettings {
         }
         if let Some(name) = &self.hs256_secret_env {
             // Whoever writes the secret itself here is told so without seeing it in a log.
-            let is_name = !name.is_empty()
-                && !name.starts_with(|c: char| c.is_ascii_digit())
-                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-            if !is_name {
+            if !is_variable(name) {
                 wrong("hs256_secret_env", "must be the name of an environment variable, not the secret");
             }
         }
@@ -283,6 +317,52 @@ impl IssuerSettings {
             }
         }
     }
+
+    fn validate_sign_in(&self, wrong: &mut impl FnMut(&str, &str)) {
+        let Some(sign_in) = &self.sign_in else { return };
+        if !self.discovery {
+            wrong(
+                "sign_in",
+                "needs discovery = true: where people are sent to stands in the issuer's discovery document",
+            );
+        }
+        let plain = |text: &str| !text.trim().is_empty() && !text.chars().any(char::is_control);
+        if !plain(&sign_in.label) || sign_in.label.chars().count() > MAX_LABEL_LEN {
+            wrong("sign_in.label", "must be 1 to 60 characters in one line");
+        }
+        if !plain(&sign_in.client_id) {
+            wrong("sign_in.client_id", "must be a text in one line");
+        }
+        match (&sign_in.client_secret_env, &sign_in.client_secret_file) {
+            (Some(_), Some(_)) => {
+                wrong("sign_in.client_secret_file", "must not stand beside client_secret_env: choose one");
+            }
+            (Some(name), None) if !is_variable(name) => {
+                wrong("sign_in.client_secret_env", "must be the name of an environment variable, not the secret");
+            }
+            _ => {}
+        }
+        match trusted_url(&sign_in.redirect_url) {
+            Err(message) => wrong("sign_in.redirect_url", message),
+            Ok(url) if url.path() != CALLBACK || url.query().is_some() => {
+                wrong("sign_in.redirect_url", "must end in /sign-in/callback, after the dashboard's address");
+            }
+            Ok(_) => {}
+        }
+        if !sign_in.scopes.iter().any(|scope| scope == "openid") {
+            wrong("sign_in.scopes", "must name openid: without it there is no ID token");
+        }
+        if sign_in.scopes.iter().any(|scope| scope.is_empty() || !scope.bytes().all(|byte| byte.is_ascii_graphic())) {
+            wrong("sign_in.scopes", "must hold words without spaces");
+        }
+    }
+}
+
+/// Whether a text can be the name of an environment variable.
+fn is_variable(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 #[cfg(test)]
@@ -337,6 +417,33 @@ mod tests {
             (r#""discovery": true, "audiences": ["a"], "scope_claim": "unsafe_metadata.scopes""#, "scope_claim"),
         ] {
             assert_eq!(issuer(bad), [format!("jwt.issuers[0].{field}")], "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_setting_of_the_sign_in_is_named() {
+        let with = |discovery: &str, more: &str| {
+            let sign_in = format!(r#"{{"label": "Acme", "client_id": "kp", {more}}}"#);
+            issuer(&format!(r#"{discovery}, "audiences": ["a"], "sign_in": {sign_in}"#))
+        };
+        let back = r#""redirect_url": "https://keys.example/sign-in/callback""#;
+        let discovery = r#""discovery": true"#;
+        assert!(with(discovery, back).is_empty());
+        assert!(with(discovery, r#""redirect_url": "http://127.0.0.1:8080/sign-in/callback""#).is_empty());
+        for (discovery, more, field) in [
+            (r#""jwks_url": "https://issuer.example/jwks""#, back.to_owned(), "sign_in"),
+            (discovery, r#""redirect_url": "http://keys.example/sign-in/callback""#.to_owned(), "sign_in.redirect_url"),
+            (discovery, r#""redirect_url": "https://keys.example/""#.to_owned(), "sign_in.redirect_url"),
+            (discovery, format!(r#"{back}, "scopes": ["email"]"#), "sign_in.scopes"),
+            (discovery, format!(r#"{back}, "scopes": ["openid", "a b"]"#), "sign_in.scopes"),
+            (discovery, format!(r#"{back}, "client_secret_env": "s3cr3t-value"#) + "\"", "sign_in.client_secret_env"),
+            (
+                discovery,
+                format!(r#"{back}, "client_secret_env": "S", "client_secret_file": "/s""#),
+                "sign_in.client_secret_file",
+            ),
+        ] {
+            assert_eq!(with(discovery, &more), [format!("jwt.issuers[0].{field}")], "{more}");
         }
     }
 

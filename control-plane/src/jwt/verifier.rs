@@ -4,13 +4,16 @@ use super::claims::{self, VerifiedToken};
 use super::error::JwtError;
 use super::fetch::{self, Place};
 use super::issuer::Issuer;
-use super::settings::{IssuerSettings, JwtSettings, SettingError, SettingsErrors, field_path};
+use super::login::Login;
+use super::provider::{Provider, Returned, SignInError};
+use super::settings::{IssuerSettings, JwtSettings, SettingError, SettingsErrors, SignInSettings, field_path};
 use super::token;
 use super::trusted_url::trusted_url;
 use crate::domain::time::Time;
 use jsonwebtoken::DecodingKey;
 use reqwest::Client;
 use secrecy::{ExposeSecret as _, SecretString};
+use zeroize::Zeroizing;
 
 /// The shortest HS256 secret, in bytes (RFC 7518, section 3.2).
 const MIN_SECRET_LEN: usize = 32;
@@ -19,6 +22,7 @@ const MIN_SECRET_LEN: usize = 32;
 #[derive(Debug)]
 pub struct Verifier {
     issuers: Vec<Issuer>,
+    providers: Vec<Provider>,
 }
 
 /// The verifier cannot be set up.
@@ -38,8 +42,11 @@ impl Verifier {
         settings.validate()?;
         let needs_client = settings.issuers.iter().any(IssuerSettings::has_keys);
         let client = needs_client.then(fetch::client).transpose().map_err(SetupError::Client)?;
+        let sends = settings.issuers.iter().any(|issuer| issuer.sign_in.is_some());
+        let sender = sends.then(fetch::sender).transpose().map_err(SetupError::Client)?;
         let mut errors = Vec::new();
         let mut issuers = Vec::new();
+        let mut providers = Vec::new();
         for (index, issuer) in settings.issuers.iter().enumerate() {
             let wrong = |field: &str, message: String| SettingError { field: field_path(index, field), message };
             let secret = secret(issuer, &environment).map_err(|message| wrong("hs256_secret_env", message));
@@ -48,8 +55,39 @@ impl Verifier {
                 (Ok(secret), Ok(source)) => issuers.push(Issuer::new(issuer.clone(), secret, source)),
                 (secret, source) => errors.extend(secret.err().into_iter().chain(source.err())),
             }
+            let (Some(sign_in), Some(client), Some(sender)) = (&issuer.sign_in, &client, &sender) else { continue };
+            match client_secret(sign_in, &environment) {
+                Ok(secret) => providers.push(Provider::new(issuer, sign_in, secret, client.clone(), sender.clone())),
+                Err((field, message)) => errors.push(wrong(field, message)),
+            }
         }
-        if errors.is_empty() { Ok(Self { issuers }) } else { Err(SettingsErrors(errors).into()) }
+        if errors.is_empty() { Ok(Self { issuers, providers }) } else { Err(SettingsErrors(errors).into()) }
+    }
+
+    /// The issuers that people can sign in to the dashboard with.
+    pub fn providers(&self) -> &[Provider] {
+        &self.providers
+    }
+
+    /// Takes somebody back from a provider: exchanges the code and verifies the ID token. `login` is what they were sent there with.
+    pub async fn redeem(
+        &self,
+        provider: &Provider,
+        returned: Returned<'_>,
+        login: &Login,
+        now: Time,
+    ) -> Result<VerifiedToken, SignInError> {
+        let token = provider.exchange(returned, login, now).await?;
+        let token = token.expose_secret();
+        let verified = async {
+            let unverified = token::read(token)?;
+            let issuer = self.issuers.iter().find(|issuer| issuer.settings.issuer == provider.rules().issuer);
+            let issuer = issuer.filter(|_| unverified.issuer == provider.rules().issuer);
+            let key = issuer.ok_or(JwtError::UnknownIssuer)?.key(&unverified, now).await?;
+            let claims = token::verify_signature(token, unverified.algorithm, &key)?;
+            claims::check_id_token(provider.rules(), provider.client_id(), login.nonce(), &claims, now)
+        };
+        verified.await.map_err(SignInError::Token)
     }
 
     /// Whether no issuer is configured, so that no JWT will ever be taken.
@@ -84,6 +122,30 @@ fn secret(
         ));
     }
     Ok(Some(DecodingKey::from_secret(bytes)))
+}
+
+/// The secret of Keyplane as the issuer's client; the error is the field and the rest of a sentence about it.
+fn client_secret(
+    sign_in: &SignInSettings,
+    environment: &impl Fn(&str) -> Option<SecretString>,
+) -> Result<Option<SecretString>, (&'static str, String)> {
+    match (&sign_in.client_secret_env, &sign_in.client_secret_file) {
+        (Some(name), _) => match environment(name).filter(|secret| !secret.expose_secret().is_empty()) {
+            Some(secret) => Ok(Some(secret)),
+            None => Err((
+                "sign_in.client_secret_env",
+                format!("names the environment variable {name}, which is not set or empty"),
+            )),
+        },
+        (None, Some(file)) => {
+            let wrong = |what: &str| ("sign_in.client_secret_file", format!("names {}, which {what}", file.display()));
+            let text = std::fs::read_to_string(file).map(Zeroizing::new);
+            let text = text.map_err(|error| wrong(&format!("cannot be read: {error}")))?;
+            let text = text.trim_end_matches(['\r', '\n']);
+            if text.is_empty() { Err(wrong("is empty")) } else { Ok(Some(SecretString::from(text))) }
+        }
+        (None, None) => Ok(None),
+    }
 }
 
 fn source(issuer: &IssuerSettings, client: Option<&Client>) -> Result<Option<(Client, Place)>, &'static str> {

@@ -51,7 +51,7 @@ pub(super) fn holder(app: &App, held: HeldKey, source: Option<IpAddr>) -> Result
     }
 }
 
-/// Finds the user of a JWT.
+/// Finds the user of a JWT that comes as a credential.
 async fn user_of_jwt(app: &App, credential: &Secret) -> Result<Actor, Error> {
     let token = app.jwt.verify(credential.expose(), app.now()).await.map_err(|error| match error {
         JwtError::KeysUnavailable => Error {
@@ -66,18 +66,27 @@ async fn user_of_jwt(app: &App, credential: &Secret) -> Result<Actor, Error> {
             Error::new(Code::CredentialInvalid)
         }
     })?;
-    let account = account_of(app, &token).await?;
-    let (user, status) = match (find_user(app, &token, account.as_ref()).await?, &account) {
+    Ok(as_actor(&user_of(app, &token).await?))
+}
+
+/// A person who is not here by a personal access token.
+pub(super) const fn as_actor(user: &User) -> Actor {
+    Actor::User { id: user.id, no: user.no, account: user.account, role: user.role, token: None }
+}
+
+/// The user that a verified token names, who may be a new one if the issuer's settings say so.
+pub(super) async fn user_of(app: &App, token: &VerifiedToken) -> Result<User, Error> {
+    let account = account_of(app, token).await?;
+    let (user, status) = match (find_user(app, token, account.as_ref()).await?, &account) {
         (Some(found), _) => found,
         (None, Some(account)) if token.create_user => {
             is_active(account.status)?;
-            (first_visit(app, &token, account).await?, account.status)
+            (first_visit(app, token, account).await?, account.status)
         }
         (None, _) => return Err(Error::new(Code::UserUnknown)),
     };
     is_active(status)?;
-    let User { id, no, account, role, .. } = user;
-    Ok(Actor::User { id, no, account, role, token: None })
+    Ok(user)
 }
 
 /// The user that a token's subject is, in the account that it names. A token that names none is clear only if its subject
@@ -132,7 +141,8 @@ async fn account_of(app: &App, token: &VerifiedToken) -> Result<Option<Account>,
     account.map(Some).ok_or(Error::new(Code::UserUnknown))
 }
 
-fn is_active(status: AccountStatus) -> Result<(), Error> {
+/// Refuses a suspended account.
+pub(super) fn is_active(status: AccountStatus) -> Result<(), Error> {
     match status {
         AccountStatus::Active => Ok(()),
         AccountStatus::Suspended => Err(Error::new(Code::AccountSuspended)),

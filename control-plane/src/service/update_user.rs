@@ -68,6 +68,10 @@ pub async fn update_user(
         return Ok(new);
     }
     tx.update_user(&new).await?;
+    if new.identity != old.identity {
+        // Who signed in as the one before is not the one after.
+        tx.delete_logins_of(id).await?;
+    }
     let detail = json!({ "from": told(&old), "to": told(&new) });
     tx.append_audit(&audit(now, by, Action::UpdateUser, id.0, Some(new.account), detail)).await?;
     tx.commit().await?;

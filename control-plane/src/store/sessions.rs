@@ -1,17 +1,25 @@
 //! Rows of `sessions`: who is signed in to the dashboard, by digest.
 
-use super::row::{id, time};
+use super::row::{digest, id, time};
 use super::{Store, StoreError, WriteTx};
-use crate::domain::session::{Session, SignedInWith};
+use crate::domain::id::UserId;
+use crate::domain::session::{OwnSession, Session, SignedInWith};
 use crate::domain::time::Time;
 use keyplane_contract::digest::Digest;
 use keyplane_contract::id::Id;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
+use std::net::IpAddr;
 
 impl WriteTx {
     /// Adds a session. Of its holder's others at most `most - 1` stay: those that were used last.
-    pub async fn insert_session(&mut self, digest: &Digest, session: &Session, most: u32) -> Result<(), StoreError> {
+    pub async fn insert_session(
+        &mut self,
+        digest: &Digest,
+        session: &Session,
+        agent: &str,
+        most: u32,
+    ) -> Result<(), StoreError> {
         sqlx::query(
             "DELETE FROM sessions WHERE digest IN
                  (SELECT digest FROM sessions WHERE holder = ? ORDER BY seen_at DESC LIMIT -1 OFFSET ?)",
@@ -21,7 +29,8 @@ impl WriteTx {
         .execute(self.connection())
         .await?;
         sqlx::query(
-            "INSERT INTO sessions (digest, kind, credential, holder, created_at, seen_at) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO sessions (digest, kind, credential, holder, created_at, seen_at, source, agent)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&digest.as_bytes()[..])
         .bind(session.with.kind())
@@ -29,15 +38,18 @@ impl WriteTx {
         .bind(&session.holder.0[..])
         .bind(session.created_at.millis())
         .bind(session.seen_at.millis())
+        .bind(session.source.map(|source| source.to_string()))
+        .bind(agent)
         .execute(self.connection())
         .await?;
         Ok(())
     }
 
-    /// Notes that a session was used.
-    pub async fn touch_session(&mut self, digest: &Digest, at: Time) -> Result<(), StoreError> {
-        sqlx::query("UPDATE sessions SET seen_at = max(seen_at, ?) WHERE digest = ?")
+    /// Notes that a session was used, and from where.
+    pub async fn touch_session(&mut self, digest: &Digest, at: Time, source: Option<IpAddr>) -> Result<(), StoreError> {
+        sqlx::query("UPDATE sessions SET seen_at = max(seen_at, ?), source = ? WHERE digest = ?")
             .bind(at.millis())
+            .bind(source.map(|source| source.to_string()))
             .bind(&digest.as_bytes()[..])
             .execute(self.connection())
             .await?;
@@ -60,6 +72,17 @@ impl WriteTx {
         Ok(done.rows_affected())
     }
 
+    /// Ends the sessions that a user has by a login elsewhere.
+    pub async fn delete_logins_of(&mut self, user: UserId) -> Result<(), StoreError> {
+        let with = SignedInWith::User(user);
+        sqlx::query("DELETE FROM sessions WHERE holder = ? AND kind = ?")
+            .bind(&user.0.0[..])
+            .bind(with.kind())
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+
     /// Forgets at most `limit` sessions that were not used since `seen` or began before `created`; gives how many.
     pub async fn forget_sessions(&mut self, seen: Time, created: Time, limit: u32) -> Result<u64, StoreError> {
         let done = sqlx::query(
@@ -78,10 +101,22 @@ impl WriteTx {
 impl Store {
     /// The session with this digest, whatever its age.
     pub async fn session(&self, digest: &Digest) -> Result<Option<Session>, StoreError> {
-        let sql = "SELECT kind, credential, holder, created_at, seen_at FROM sessions WHERE digest = ?";
+        let sql = "SELECT kind, credential, holder, created_at, seen_at, source FROM sessions WHERE digest = ?";
         let row = sqlx::query(sql).bind(&digest.as_bytes()[..]).fetch_optional(&self.readers).await?;
         row.as_ref().map(session).transpose()
     }
+
+    /// The sessions of a holder, used last first, whatever their age.
+    pub async fn sessions_of(&self, holder: Id) -> Result<Vec<OwnSession>, StoreError> {
+        let sql = "SELECT digest, kind, credential, holder, created_at, seen_at, source, agent FROM sessions
+                   WHERE holder = ? ORDER BY seen_at DESC, created_at DESC";
+        let rows = sqlx::query(sql).bind(&holder.0[..]).fetch_all(&self.readers).await?;
+        rows.iter().map(own_session).collect()
+    }
+}
+
+fn own_session(row: &SqliteRow) -> Result<OwnSession, StoreError> {
+    Ok(OwnSession { digest: digest(row, "digest")?, session: session(row)?, agent: row.try_get("agent")? })
 }
 
 fn session(row: &SqliteRow) -> Result<Session, StoreError> {
@@ -91,5 +126,6 @@ fn session(row: &SqliteRow) -> Result<Session, StoreError> {
         holder: id(row, "holder")?,
         created_at: time(row, "created_at")?,
         seen_at: time(row, "seen_at")?,
+        source: row.try_get::<Option<&str>, _>("source")?.and_then(|source| source.parse().ok()),
     })
 }

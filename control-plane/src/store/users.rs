@@ -145,6 +145,15 @@ impl Store {
         row.as_ref().map(user).transpose()
     }
 
+    /// The user with this id, with the account's status.
+    pub async fn user_and_status(&self, id: UserId) -> Result<Option<(User, AccountStatus)>, StoreError> {
+        let row = sqlx::query(select!("WHERE u.id = ? AND u.removed_at IS NULL"))
+            .bind(id.as_bytes())
+            .fetch_optional(&self.readers)
+            .await?;
+        row.as_ref().map(|row| Ok((user(row)?, super::accounts::status(row, "account_status")?))).transpose()
+    }
+
     /// A page of users, of one account (by its number) or of all, newest first, with one row more than `page` asks for.
     pub async fn users(&self, account: Option<u32>, page: PageRequest) -> Result<Vec<User>, StoreError> {
         let query = match account {

@@ -127,9 +127,15 @@ async fn nothing_is_shown_before_sign_in_and_after_it_the_page_that_was_asked_fo
     let key = text(&plane.key(&project, "live", "Hidden").await, "id");
     let mut browser = Browser::new(&plane);
     let keys = format!("/accounts/{account}/keys");
-    for path in
-        ["/", "/accounts", &keys, &format!("{keys}/new"), &format!("{keys}/{key}"), &format!("{keys}/{key}/revoke")]
-    {
+    for path in [
+        "/",
+        "/accounts",
+        "/sessions",
+        &keys,
+        &format!("{keys}/new"),
+        &format!("{keys}/{key}"),
+        &format!("{keys}/{key}/revoke"),
+    ] {
         let answer = browser.get(path).await;
         assert!(answer.leads_to().starts_with("/sign-in"), "{path}");
         assert!(answer.bytes.is_empty());

@@ -51,7 +51,7 @@ async fn a_database_of_a_newer_schema_is_refused_by_version_and_left_alone() {
     connection.close().await.unwrap();
     let before = std::fs::read(folder.path().join(DATABASE_FILE)).unwrap();
     let message = refused(folder.path()).await;
-    assert!(message.contains("schema version 999") && message.contains("up to 5;"), "{message}");
+    assert!(message.contains("schema version 999") && message.contains("up to 6;"), "{message}");
     assert!(!message.contains('\n'));
     assert_eq!(std::fs::read(folder.path().join(DATABASE_FILE)).unwrap(), before);
 }

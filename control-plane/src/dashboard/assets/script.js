@@ -9,6 +9,7 @@
 //   data-close          closes the dialog
 //   data-copy="#id"     copies the element's text
 //   data-recognise      a field into which a key may be pasted: its mask takes its place, and the key goes nowhere
+//   data-told           in the same form: what is found out about such a key
 //   data-shown-by="name=value"  shown while the form's field has this value
 //   data-busy="text"    what a button says while its form is sent
 //   data-script         shown only where there is a script
@@ -219,14 +220,74 @@
     const form = event.target.form;
     if (!form?.dataset.list || event.target.tagName !== 'INPUT') return;
     recognise(event.target);
+    tell(form, '');
     clearTimeout(typing);
     typing = setTimeout(() => form.requestSubmit(), 300);
   });
+
+  // Keys: `<prefix>_`, 32 characters, and 6 more that are the CRC-32 of all before them.
+  const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+
+  function checksum(text) {
+    let crc = -1;
+    for (let place = 0; place < text.length; place++) {
+      crc ^= text.charCodeAt(place);
+      for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (0xedb88320 & -(crc & 1));
+    }
+    let rest = ~crc >>> 0;
+    let digits = '';
+    for (let place = 0; place < 6; place++) {
+      digits = DIGITS[rest % 62] + digits;
+      rest = Math.floor(rest / 62);
+    }
+    return digits;
+  }
 
   // A whole key becomes its mask.
   function mask(text) {
     const found = /^([a-z][a-z0-9_]{0,15})_([0-9A-Za-z]{4})[0-9A-Za-z]{28}[0-9A-Za-z]{2}([0-9A-Za-z]{4})$/.exec(text.trim());
     return found && `${found[1]}_${found[2]}...${found[3]}`;
+  }
+
+  // What a text is that somebody pastes or drops: a key or a mask, by its mask; a key that cannot be one, by what is wrong with it; or null: words.
+  function judge(text) {
+    const shown = /^[a-z][a-z0-9_]{0,15}_[0-9A-Za-z]{4}(?:\.{3}|\u2026)[0-9A-Za-z]{4}$/.exec(text);
+    if (shown) return { mask: text.replace('\u2026', '...') };
+    const whole = mask(text);
+    if (whole && checksum(text.slice(0, -6)) === text.slice(-6)) return { mask: whole };
+    if (whole) return { wrong: 'This is no whole key: its last six characters do not go with the others. It is mistyped, or of another product.' };
+    const [, , secret] = /^([a-z][a-z0-9_]{0,15})_([0-9A-Za-z]{9,})$/.exec(text) || [];
+    if (secret && /[0-9]/.test(secret) && /[A-Z]/.test(secret)) {
+      return { wrong: secret.length < 38 ? `This is no whole key: after the prefix it has ${secret.length} of 38 characters. It is cut off, or of another product.`
+        : 'This is longer than a key: perhaps two were copied as one, or it is of another product.' };
+    }
+    if (text.length > 24 && !/\s/.test(text)) return { wrong: 'This is no key that was made here: it is of another product, or was brought along from one. Nothing was looked for.' };
+    return null;
+  }
+
+  function tell(form, text) {
+    const told = form?.querySelector('[data-told]');
+    if (told) told.textContent = text;
+    if (text) say(text);
+  }
+
+  // Finds the key of a mask among all of the account.
+  async function find(field, { mask: looked, wrong }) {
+    const form = field.form;
+    field.value = looked || '';
+    if (wrong) {
+      tell(form, wrong);
+      return;
+    }
+    tell(form, '');
+    for (const [name, all] of [['status', 'all'], ['environment', ''], ['project', '']]) {
+      if (form.elements[name]) form.elements[name].value = all;
+    }
+    await list(form.dataset.list, listAddress(form));
+    const names = document.querySelectorAll(`#${form.dataset.list} tbody .name > a:first-child`);
+    if (names.length === 1) tell(form, `This is the key \u201c${names[0].textContent.trim()}\u201d.`);
+    else if (names.length) tell(form, `${names.length} keys have this mask.`);
+    else tell(form, 'No key of this account has this mask. It has the right shape, so it may be of another account or another control plane.');
   }
 
   function recognise(field) {
@@ -235,15 +296,17 @@
     if (found) field.value = found;
   }
 
-  document.addEventListener('paste', (event) => {
-    const field = event.target;
-    if (!field.dataset || !('recognise' in field.dataset)) return;
-    const found = mask(event.clipboardData?.getData('text') || '');
-    if (!found) return;
-    event.preventDefault();
-    field.value = found;
-    field.form?.requestSubmit();
-  });
+  for (const [name, data] of [['paste', 'clipboardData'], ['drop', 'dataTransfer']]) {
+    document.addEventListener(name, (event) => {
+      const field = event.target;
+      if (!field.dataset || !('recognise' in field.dataset) || !field.form?.dataset.list) return;
+      const found = judge((event[data]?.getData('text') || '').trim());
+      if (!found) return;
+      event.preventDefault();
+      clearTimeout(typing);
+      find(field, found);
+    });
+  }
 
   async function copy(button) {
     const source = document.querySelector(button.dataset.copy);

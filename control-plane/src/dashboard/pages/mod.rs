@@ -4,7 +4,9 @@ mod accounts;
 mod home;
 mod keys;
 mod overview;
+mod sessions;
 pub mod sign_in;
+pub mod sign_in_with;
 mod usage;
 
 use crate::domain::rights::Right;
@@ -40,5 +42,6 @@ pub const PAGES: &[Page] = &[overview::PAGE, keys::PAGE, usage::PAGE];
 
 /// The routes of all pages.
 pub fn routes() -> Router<App> {
-    PAGES.iter().fold(home::routes().merge(accounts::routes()), |routes, page| routes.merge((page.routes)()))
+    let apart = home::routes().merge(accounts::routes()).merge(sessions::routes());
+    PAGES.iter().fold(apart, |routes, page| routes.merge((page.routes)()))
 }

@@ -7,18 +7,45 @@ use super::super::{cookie, csrf, link};
 use crate::domain::secret::Secret;
 use crate::error::{Code, Error};
 use crate::http::auth::{source, throttled};
+use crate::service::sessions::Visitor;
 use crate::service::{App, sessions};
 use axum::extract::{Query, Request, State};
-use axum::http::header::{RETRY_AFTER, SET_COOKIE};
+use axum::http::header::{RETRY_AFTER, SET_COOKIE, USER_AGENT};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use maud::{Markup, html};
 use std::collections::HashMap;
 
+/// What went wrong.
+#[derive(Clone, Copy)]
+pub enum Wrong<'a> {
+    /// With what was typed.
+    Credential(&'a Error),
+    /// With another way in.
+    Way(&'a Error),
+}
+
 /// `GET /sign-in`
-pub async fn show(Query(query): Query<HashMap<String, String>>) -> Response {
+pub async fn show(State(app): State<App>, Query(query): Query<HashMap<String, String>>) -> Response {
     let next = query.get("next").map(String::as_str).unwrap_or_default();
-    page(StatusCode::OK, "Sign in", &form(link::local(next), query.contains_key("out"), None))
+    page(StatusCode::OK, "Sign in", &form(&app, link::local(next), query.contains_key("out"), None))
+}
+
+/// The page once more, with what went wrong and every way in.
+pub fn again(app: &App, next: &str, wrong: Wrong<'_>) -> Response {
+    let (Wrong::Credential(error) | Wrong::Way(error)) = wrong;
+    let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::UNAUTHORIZED);
+    let mut response = page(status, "Sign in", &form(app, next, false, Some(wrong)));
+    if let Some(wait) = error.retry_after {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
+    }
+    response
+}
+
+/// What a browser says of itself.
+pub fn agent(parts: &Parts) -> &str {
+    parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 /// `POST /sign-in`
@@ -33,7 +60,10 @@ pub async fn sign_in(State(app): State<App>, request: Request) -> Answer {
     let signed_in = match credential.expose() {
         "" => Err(Error::with_detail(Code::CredentialMissing, "Paste your key or token first.")),
         text if text.len() > 512 => Err(Error::new(Code::CredentialInvalid)),
-        _ => sessions::sign_in(&app, &credential, source, held.as_ref()).await,
+        _ => {
+            let visitor = Visitor { source, agent: agent(&parts), held: held.as_ref() };
+            sessions::sign_in(&app, &credential, visitor).await
+        }
     };
     match signed_in.map_err(|error| throttled(&app, source, error)) {
         Ok(session) => {
@@ -44,14 +74,7 @@ pub async fn sign_in(State(app): State<App>, request: Request) -> Answer {
             Ok(response)
         }
         Err(error) if error.code.status() >= 500 => Err(error.into()),
-        Err(error) => {
-            let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::UNAUTHORIZED);
-            let mut response = page(status, "Sign in", &self::form(&next, false, Some(&error)));
-            if let Some(wait) = error.retry_after {
-                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
-            }
-            Ok(response)
-        }
+        Err(error) => Ok(again(&app, &next, Wrong::Credential(&error))),
     }
 }
 
@@ -78,8 +101,13 @@ pub async fn sign_out(State(app): State<App>, request: Request) -> Answer {
     Ok(response)
 }
 
-fn form(next: &str, is_out: bool, error: Option<&Error>) -> Markup {
-    let error = error.map(|error| error.detail.as_ref());
+fn form(app: &App, next: &str, is_out: bool, wrong: Option<Wrong<'_>>) -> Markup {
+    let providers = app.jwt.providers();
+    let (error, problem) = match wrong {
+        Some(Wrong::Credential(error)) => (Some(error.detail.as_ref()), None),
+        Some(Wrong::Way(error)) => (None, Some(error.detail.as_ref())),
+        None => (None, None),
+    };
     let field = Field {
         name: "credential",
         label: "Admin key or personal access token",
@@ -92,13 +120,25 @@ fn form(next: &str, is_out: bool, error: Option<&Error>) -> Markup {
                 p.brand { span.mark aria-hidden="true" {} "Keyplane" }
                 h1 { "Sign in" }
                 @if is_out { p.flash role="status" { "You are signed out." } }
+                @if let Some(problem) = problem { p.problem role="alert" { (problem) } }
+                @if !providers.is_empty() {
+                    // Links, not forms: the policy lets a form lead nowhere else, even by a redirect.
+                    div.ways {
+                        @for (number, provider) in providers.iter().enumerate() {
+                            a.button.primary href=(link::with_query(&format!("/sign-in/with/{number}"), [("next", next.to_owned())])) {
+                                "Sign in with " (provider.label())
+                            }
+                        }
+                        p.or { "or" }
+                    }
+                }
                 form method="post" action="/sign-in" {
                     input type="hidden" name="next" value=(next);
                     (field.around(&html! {
-                        input type="password" id=(field.name) name=(field.name) required autofocus autocomplete="current-password"
+                        input type="password" id=(field.name) name=(field.name) required autofocus[providers.is_empty()] autocomplete="current-password"
                             spellcheck="false" aria-describedby=[field.described_by()] aria-invalid=[error.map(|_| "true")];
                     }))
-                    button.primary type="submit" { "Sign in" }
+                    button.primary[providers.is_empty()] type="submit" { "Sign in" @if !providers.is_empty() { " with a key or token" } }
                 }
                 details {
                     summary { "Where do I get one?" }

@@ -65,8 +65,9 @@ fn narrowing(view: &View, filters: &Filters, projects: &[Project]) -> Markup {
             div.grow {
                 label for="q" { "Search" }
                 input type="search" id="q" name="q" value=(filters.text) maxlength=(MAX_TYPED) autocomplete="off" spellcheck="false"
-                    placeholder="Name, scope or mask" data-recognise aria-describedby="q-hint";
+                    placeholder="Name, scope or mask" data-recognise aria-describedby="q-hint q-told";
                 p.hint #q-hint data-script hidden { "Paste a whole key to find which one it is: only its mask leaves this page." }
+                p.told #q-told data-told {}
             }
             @if projects.len() > 1 || filters.project.is_some() {
                 div { label for="project" { "Project" } select id="project" name="project" { (options(&of_projects, &project)) } }
