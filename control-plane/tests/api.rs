@@ -18,14 +18,28 @@ mod auth;
 mod calls;
 #[path = "api/dashboard.rs"]
 mod dashboard;
+#[path = "api/dashboard_audit.rs"]
+mod dashboard_audit;
 #[path = "api/dashboard_overview.rs"]
 mod dashboard_overview;
+#[path = "api/dashboard_projects.rs"]
+mod dashboard_projects;
+#[path = "api/dashboard_proxies.rs"]
+mod dashboard_proxies;
+#[path = "api/dashboard_roles.rs"]
+mod dashboard_roles;
 #[path = "api/dashboard_rotate.rs"]
 mod dashboard_rotate;
 #[path = "api/dashboard_sessions.rs"]
 mod dashboard_sessions;
+#[path = "api/dashboard_settings.rs"]
+mod dashboard_settings;
 #[path = "api/dashboard_sign_in.rs"]
 mod dashboard_sign_in;
+#[path = "api/dashboard_team.rs"]
+mod dashboard_team;
+#[path = "api/dashboard_tokens.rs"]
+mod dashboard_tokens;
 #[path = "api/dashboard_usage.rs"]
 mod dashboard_usage;
 #[path = "api/every_route.rs"]

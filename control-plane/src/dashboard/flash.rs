@@ -9,11 +9,19 @@ const ALL: &[(&str, &str)] = &[
     ("renamed", "The key has its new name."),
     ("changed", "The change is saved."),
     ("ended", "The session is ended."),
+    ("created", "It is made."),
+    ("added", "The person is added. No mail was sent: tell them where to sign in."),
 ];
 
 impl Done {
     /// A key got another name.
     pub const RENAMED: Self = Self("renamed");
+    /// Something was changed.
+    pub const CHANGED: Self = Self("changed");
+    /// Something was made.
+    pub const CREATED: Self = Self("created");
+    /// A person was added to the account.
+    pub const ADDED: Self = Self("added");
 
     /// A session was ended.
     pub const ENDED: Self = Self("ended");
@@ -26,6 +34,12 @@ impl Done {
     /// Its name in addresses.
     pub const fn name(self) -> &'static str {
         self.0
+    }
+
+    /// The address of a page, which may have a query already, so that it says this.
+    pub fn at(self, path: &str) -> String {
+        let mark = if path.contains('?') { '&' } else { '?' };
+        format!("{path}{mark}done={}", self.0)
     }
 
     /// What the page says.

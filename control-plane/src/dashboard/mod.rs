@@ -10,6 +10,7 @@
 //! | [`gate`] | who is signed in, and that a form was sent by the page that it was made for |
 //! | [`view`] | what every page knows: who looks, at which account, and the shell around it |
 //! | [`components`] | what pages are made of |
+//! | [`forms`], [`ends`], [`receipt`] | what forms share, and what is told of changes that proxies must hear of |
 //! | [`assets`] | style sheet, script, icon |
 
 mod answer;
@@ -17,11 +18,14 @@ mod assets;
 mod components;
 mod cookie;
 mod csrf;
+mod ends;
 mod flash;
+mod forms;
 mod gate;
 mod layout;
 mod link;
 mod pages;
+mod receipt;
 mod view;
 
 pub use answer::missing;

@@ -23,6 +23,7 @@ pub mod once;
 pub mod pages;
 pub mod pending;
 mod permit;
+pub mod project_keys;
 pub mod read;
 pub mod receipt;
 pub mod record_usage;

@@ -127,6 +127,19 @@ pub async fn personal_tokens(
     Ok(Listing::of(found, page, |stored| stored.key.id.0).map(|stored| stored.key))
 }
 
+/// A page of an account's personal access tokens, of all its people that the caller may see: of a member their own.
+pub async fn personal_tokens_of(
+    app: &App,
+    by: &Origin,
+    account: AccountId,
+    page: PageRequest,
+) -> Result<Listing<Key>, Error> {
+    let reach = by.may(Right::read(Resource::PersonalTokens))?;
+    let account = account_within(app, reach, Some(account)).await?;
+    let found = app.store.personal_tokens(account, reach.user(), page).await?;
+    Ok(Listing::of(found, page, |stored| stored.key.id.0).map(|stored| stored.key))
+}
+
 /// The admin key of this id.
 pub async fn admin_key(app: &App, by: &Origin, id: AdminKeyId) -> Result<AdminKey, Error> {
     by.may(Right::read(Resource::AdminKeys))?;

@@ -402,6 +402,28 @@ impl Store {
         rows.iter().map(stored_key).collect()
     }
 
+    /// How many keys each of these projects (by their numbers) has that count towards the cap at `now`, up to `most`.
+    pub async fn counted_keys_of(
+        &self,
+        projects: Vec<u32>,
+        now: Time,
+        most: u32,
+    ) -> Result<HashMap<u32, u32>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT p.value AS project, (SELECT count(*) FROM (
+                 SELECT 1 FROM keys
+                 WHERE project = p.value AND state <> 3 AND replaced_by IS NULL AND (expires_at IS NULL OR expires_at > ?)
+                 LIMIT ?)) AS counted
+             FROM json_each(?) p",
+        )
+        .bind(now.millis())
+        .bind(i64::from(most))
+        .bind(serde_json::Value::from(projects).to_string())
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(|row| Ok((number(row, "project")?, number(row, "counted")?))).collect()
+    }
+
     /// A page of personal access tokens: of one user, of one account or of all; newest first, with one row more than
     /// `page` asks for when there are more.
     pub async fn personal_tokens(

@@ -18,7 +18,7 @@ pub struct Browser<'a> {
 }
 
 /// What a browser sends with a form of a page.
-fn post(path: &str) -> axum::http::request::Builder {
+pub fn post(path: &str) -> axum::http::request::Builder {
     Request::post(path)
         .header("host", HOST)
         .header("origin", format!("https://{HOST}"))
@@ -27,11 +27,11 @@ fn post(path: &str) -> axum::http::request::Builder {
 }
 
 /// The text as a value in an address or a form.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
-fn encode(fields: &[(&str, &str)]) -> String {
+pub fn encode(fields: &[(&str, &str)]) -> String {
     fields.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect::<Vec<_>>().join("&")
 }
 
@@ -355,6 +355,18 @@ async fn every_page_is_closed_to_scripts_frames_and_caches() {
         &format!("{keys}/{key}/edit"),
         &format!("/accounts/{account}/overview"),
         &format!("/accounts/{account}/usage"),
+        "/accounts/new",
+        "/proxies",
+        "/proxy-tokens",
+        "/admin-keys",
+        &format!("/accounts/{account}/projects"),
+        &format!("/accounts/{account}/projects/{project}"),
+        &format!("/accounts/{account}/projects/{project}/edit"),
+        &format!("/accounts/{account}/tokens"),
+        &format!("/accounts/{account}/team"),
+        &format!("/accounts/{account}/team/new"),
+        &format!("/accounts/{account}/audit"),
+        &format!("/accounts/{account}/settings"),
         "/no-such-page",
         &format!("{keys}/x"),
         "/accounts/x/keys",
@@ -606,6 +618,11 @@ async fn what_people_type_is_text_on_every_page() {
     let project = text(&plane.post("/v1/projects", body.clone()).await.json(), "id");
     plane.post("/v1/projects", body).await;
     let key = text(&plane.key(&project, "live", payload).await, "id");
+    let body = json!({ "account_id": account, "email": "x@example.com", "name": payload });
+    let user = text(&plane.post("/v1/users", body).await.json(), "id");
+    let made = plane.post("/v1/personal_access_tokens", json!({ "user_id": user, "name": payload })).await.json();
+    let token = text(&made, "id");
+    plane.post("/v1/admin_keys", json!({ "name": payload, "access": "read" })).await;
     let browser = Browser::signed_in(&plane, plane.admin.expose()).await;
     let keys = format!("/accounts/{account}/keys");
     let encoded = escaped(payload);
@@ -613,6 +630,20 @@ async fn what_people_type_is_text_on_every_page() {
     let mut pages = Vec::new();
     for path in [
         "/accounts".to_owned(),
+        "/admin-keys".to_owned(),
+        format!("/accounts/{account}/projects"),
+        format!("/accounts/{account}/projects/{project}"),
+        format!("/accounts/{account}/projects/{project}/edit"),
+        format!("/accounts/{account}/settings"),
+        format!("/accounts/{account}/settings/edit"),
+        format!("/accounts/{account}/settings/status"),
+        format!("/accounts/{account}/audit"),
+        format!("/accounts/{account}/audit?what={encoded}&who={encoded}"),
+        format!("/accounts/{account}/tokens?whose=all"),
+        format!("/accounts/{account}/tokens/{token}/revoke"),
+        format!("/accounts/{account}/team"),
+        format!("/accounts/{account}/team/{user}/edit"),
+        format!("/accounts/{account}/team/{user}/remove"),
         keys.clone(),
         format!("{keys}?q={encoded}"),
         format!("{keys}/new"),

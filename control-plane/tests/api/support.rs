@@ -283,3 +283,10 @@ async fn answer(routes: &Router, request: Request<Body>) -> Answer {
 pub fn text(value: &Value, field: &str) -> String {
     value[field].as_str().unwrap_or_else(|| panic!("no text {field} in {value}")).to_owned()
 }
+
+/// The one of a list whose field has this value. Those that were made in one moment have no order.
+#[track_caller]
+pub fn find<'a>(list: &'a Value, field: &str, value: &str) -> &'a Value {
+    let found = list["data"].as_array().and_then(|data| data.iter().find(|object| object[field] == value));
+    found.unwrap_or_else(|| panic!("none with {field} {value} in {list}"))
+}

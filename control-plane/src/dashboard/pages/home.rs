@@ -4,7 +4,8 @@ use super::super::answer::{Answer, see_other};
 use super::super::components::empty;
 use super::super::layout::address;
 use super::super::view::View;
-use super::PAGES;
+use super::accounts::may_create;
+use super::{PAGES, Place};
 use crate::service::App;
 use axum::Router;
 use axum::routing::get;
@@ -16,7 +17,7 @@ pub fn routes() -> Router<App> {
 }
 
 async fn show(view: View) -> Answer {
-    let page = PAGES.iter().find(|page| page.right.is_none_or(|right| view.may(right)));
+    let page = PAGES.iter().find(|page| page.place == Place::Account && page.right.is_none_or(|right| view.may(right)));
     if let (Some(page), Some(_)) = (page, &view.account) {
         return Ok(see_other(&address(&view, page)));
     }
@@ -24,9 +25,8 @@ async fn show(view: View) -> Answer {
         h1 { "Welcome" }
         (empty("There is no account yet", &html! {
             p { "Keys belong to projects, and projects to accounts: one for each of your customers, or one for yourself." }
-            p { "Make the first with the command line:" }
-            pre { code { "keyplane accounts create 'My company'" } }
-            p { "or through the " a href="/docs/api" { "API" } ", and load this page again." }
+            @if may_create(&view) { p { a.button.primary href="/accounts/new" { "Create the first account" } } }
+            p { "The command line does it too: " code { "keyplane accounts create 'My company'" } "." }
         }))
     };
     Ok(view.page(super::keys::PAGE, "Welcome", &content))

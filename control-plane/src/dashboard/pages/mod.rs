@@ -1,12 +1,21 @@
 //! The pages: one folder or file each. A page registers itself in [`PAGES`], one line, and is then in the navigation and on the air.
 
 mod accounts;
+mod admin_keys;
+mod audit;
+mod credentials;
 mod home;
 mod keys;
 mod overview;
+mod projects;
+mod proxies;
+mod proxy_tokens;
 mod sessions;
+mod settings;
 pub mod sign_in;
 pub mod sign_in_with;
+mod team;
+mod tokens;
 mod usage;
 
 use crate::domain::rights::Right;
@@ -38,7 +47,19 @@ pub enum Place {
 }
 
 /// All pages, in the order of the navigation.
-pub const PAGES: &[Page] = &[overview::PAGE, keys::PAGE, usage::PAGE];
+pub const PAGES: &[Page] = &[
+    overview::PAGE,
+    keys::PAGE,
+    usage::PAGE,
+    projects::PAGE,
+    tokens::PAGE,
+    team::PAGE,
+    audit::PAGE,
+    settings::PAGE,
+    proxies::PAGE,
+    proxy_tokens::PAGE,
+    admin_keys::PAGE,
+];
 
 /// The routes of all pages.
 pub fn routes() -> Router<App> {

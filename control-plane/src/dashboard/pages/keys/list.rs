@@ -7,6 +7,7 @@ use super::filters::{self, ENVIRONMENTS, Filters, ORDERS, PER_PAGE, STATUSES};
 use super::{PAGE, WRITE, name, path, projects};
 use crate::domain::key::{Key, Status};
 use crate::domain::project::Project;
+use crate::domain::rights::{Resource, Right};
 use crate::domain::time::{DAY, Time};
 use crate::service::App;
 use crate::service::search_keys::{Found, MOST_COUNTED, search_keys};
@@ -85,12 +86,15 @@ fn narrowing(view: &View, filters: &Filters, projects: &[Project]) -> Markup {
 
 fn nothing_yet(view: &View, projects: &[Project]) -> Markup {
     if projects.is_empty() {
-        let account = view.account.as_ref().map(|account| account.id.to_string()).unwrap_or_default();
         return empty(
             "Make a project first",
             &html! {
-                p { "A key belongs to a project, which says what its keys begin with. With the command line:" }
-                pre { code { "keyplane projects create --account " (account) " --live acme_live --test acme_test 'My API'" } }
+                p { "A key belongs to a project, which says what its keys begin with." }
+                @if view.may(Right::write(Resource::Projects)) {
+                    p { a.button.primary href=(view.path("/projects/new")) { "Create the first project" } }
+                } @else {
+                    p { "Who manages the account can create one." }
+                }
             },
         );
     }

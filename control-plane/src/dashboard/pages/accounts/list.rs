@@ -1,37 +1,35 @@
 //! `/accounts`: all accounts that who looks may see, to go to one of them.
 
-use super::super::answer::Answer;
-use super::super::components::{Tone, badge, time};
-use super::super::link::with_query;
-use super::super::view::View;
+use super::{PAGE, may_create};
+use crate::dashboard::answer::Answer;
+use crate::dashboard::components::{Tone, badge, time};
+use crate::dashboard::link::with_query;
+use crate::dashboard::view::View;
 use crate::domain::account::AccountStatus;
 use crate::domain::cursor::{Cursor, PageRequest};
 use crate::service::{App, read};
-use axum::Router;
 use axum::extract::State;
-use axum::routing::get;
 use maud::html;
 
 /// How many are on a page.
 const PER_PAGE: u32 = 100;
 
-/// The routes.
-pub fn routes() -> Router<App> {
-    Router::new().route("/accounts", get(show))
-}
-
-async fn show(State(app): State<App>, view: View) -> Answer {
+/// Shows the list.
+pub async fn show(State(app): State<App>, view: View) -> Answer {
     let page = PageRequest { cursor: Cursor::parse(view.asked("cursor")), limit: PER_PAGE };
     let found = read::accounts(&app, view.origin(), page).await?;
     let content = html! {
-        h1 { "Accounts" }
+        div.title {
+            h1 { "Accounts" }
+            @if may_create(&view) { a.button.primary href="/accounts/new" { "Create account" } }
+        }
         div.scroll tabindex="0" role="region" aria-label="Accounts" {
-            table {
+            table.cards {
                 thead { tr { th scope="col" { "Name" } th scope="col" { "Plan" } th scope="col" { "Created" } th scope="col" { "Status" } } }
                 tbody {
                     @for account in &found.data {
                         tr {
-                            th scope="row" data-label="Name" { a href={ "/accounts/" (account.id) "/keys" } { (account.name) } }
+                            th scope="row" data-label="Name" { a href={ "/accounts/" (account.id) "/settings" } { (account.name) } }
                             td data-label="Plan" { (account.plan) }
                             td data-label="Created" { (time(account.created_at, view.now)) }
                             td data-label="Status" {
@@ -49,5 +47,5 @@ async fn show(State(app): State<App>, view: View) -> Answer {
             p { a.button rel="next" href=(with_query("/accounts", [("cursor", cursor.clone())])) { "Next" } }
         }
     };
-    Ok(view.page(super::keys::PAGE, "Accounts", &content))
+    Ok(view.page(PAGE, "Accounts", &content))
 }
