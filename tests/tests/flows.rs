@@ -2,7 +2,6 @@
 //! One binary; each flow starts its own stack on free ports.
 
 mod flows {
-    mod browser;
     mod connection;
     mod fixture;
 

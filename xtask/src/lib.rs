@@ -15,6 +15,7 @@
 //! - [`parts`]: everything a stack is made of, built or fetched
 //! - [`stack`]: control plane, upstream and Envoy as child processes
 //! - [`up`], [`test`]: the two commands
+//! - [`screenshots`]: the pictures of the documentation
 //! - [`bench`][]: measurements
 //! - [`fuzz`]: the fuzz targets
 
@@ -31,6 +32,7 @@ pub mod parts;
 pub mod project;
 pub mod run;
 pub mod schemathesis;
+pub mod screenshots;
 pub mod stack;
 pub mod test;
 pub mod toolchain;

@@ -35,6 +35,8 @@ enum Command {
     },
     /// Try the filter's parsers and decisions on inputs that nobody would think of.
     Fuzz(xtask::fuzz::Options),
+    /// Take the pictures of the documentation anew, of the real dashboard: docs/images.
+    Screenshots,
     /// Print the path of an Envoy that will do, fetching one when there is none.
     Envoy,
     /// Print the path of a Node.js that runs TypeScript, fetching one when there is none.
@@ -80,6 +82,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Bench { what: Bench::Request(options) } => xtask::bench::request::bench(&project, options),
         Command::Bench { what: Bench::Revoke(options) } => xtask::bench::revoke::bench(&project, options),
         Command::Fuzz(options) => xtask::fuzz::fuzz(&project, options).map(|_| ()),
+        Command::Screenshots => xtask::screenshots::take(&project),
         Command::Envoy => {
             println!("{}", xtask::envoy::obtain(&project)?.display());
             Ok(())

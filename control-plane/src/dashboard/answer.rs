@@ -95,6 +95,7 @@ fn error_page(error: &Error, request: Option<RequestId>) -> Response {
     let body = html! {
         body.plain {
             main #main {
+                p.brand { span.mark aria-hidden="true" {} "Keyplane" }
                 h1 { (error.code.title()) }
                 p { (error.detail) }
                 p.quiet {

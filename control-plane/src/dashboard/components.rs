@@ -105,7 +105,7 @@ impl Field<'_> {
                 label for=(self.name) { (self.label) }
                 @if !self.hint.is_empty() { p.hint id={ (self.name) "-hint" } { (self.hint) } }
                 (input)
-                @if let Some(error) = self.error { p.error id={ (self.name) "-error" } { (error) } }
+                @if let Some(error) = self.error { p.error id={ (self.name) "-error" } { (marked(error)) } }
             }
         }
     }
@@ -134,6 +134,20 @@ impl Field<'_> {
                 (self::options(options, chosen))
             }
         })
+    }
+}
+
+/// A sentence in which what stands between backticks is to be typed as it is.
+pub fn marked(text: &str) -> Markup {
+    let is_whole = text.matches('`').count().is_multiple_of(2);
+    html! {
+        @if is_whole {
+            @for (place, part) in text.split('`').enumerate() {
+                @if place % 2 == 1 { code { (part) } } @else { (part) }
+            }
+        } @else {
+            (text)
+        }
     }
 }
 
@@ -215,14 +229,26 @@ pub fn large(number: u64) -> String {
     text
 }
 
+/// The drawings of [`pencil`] and [`bin`], once on each page: lists show them in every row.
+pub fn drawings() -> Markup {
+    PreEscaped(
+        r#"<svg hidden><symbol id="pencil" viewBox="0 0 16 16"><path d="M3 13l.8-3.2L10.6 3l2.4 2.4-6.8 6.8zM9.2 4.4l2.4 2.4"/></symbol><symbol id="bin" viewBox="0 0 16 16"><path d="M2.5 4.5h11M6 4.5v-2h4v2M4 4.5l.7 9h6.6l.7-9M6.7 7v4M9.3 7v4"/></symbol></svg>"#
+            .to_owned(),
+    )
+}
+
 /// A pencil, to rename.
 pub fn pencil() -> Markup {
-    PreEscaped(r#"<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d="M3 13l.8-3.2L10.6 3l2.4 2.4-6.8 6.8zM9.2 4.4l2.4 2.4"/></svg>"#.to_owned())
+    drawing("#pencil")
 }
 
 /// A bin, to revoke.
 pub fn bin() -> Markup {
-    PreEscaped(r#"<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d="M2.5 4.5h11M6 4.5v-2h4v2M4 4.5l.7 9h6.6l.7-9M6.7 7v4M9.3 7v4"/></svg>"#.to_owned())
+    drawing("#bin")
+}
+
+fn drawing(id: &str) -> Markup {
+    html! { svg.icon aria-hidden="true" { use href=(id) {} } }
 }
 
 #[cfg(test)]
@@ -237,6 +263,13 @@ mod tests {
         assert_eq!([past(0), past(59), past(60), past(3_600)], ["just now", "just now", "1 minute ago", "1 hour ago"]);
         assert_eq!([past(86_400), past(59 * 86_400), past(90 * 86_400)], ["1 day ago", "59 days ago", "3 months ago"]);
         assert_eq!([future(30), future(7 * 86_400), future(900 * 86_400)], ["in 1 minute", "in 7 days", "in 2 years"]);
+    }
+
+    #[test]
+    fn what_is_typed_as_it_is_stands_out_and_stays_text() {
+        let marked = |text| marked(text).into_string();
+        assert_eq!(marked("Scope 1 has `<b>`."), "Scope 1 has <code>&lt;b&gt;</code>.");
+        assert_eq!(marked("One ` alone"), "One ` alone");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The shell around each page: where one is, where one can go, as whom, and what was just done.
 
+use super::components::drawings;
 use super::flash::Done;
 use super::pages::{PAGES, Page, Place};
 use super::view::View;
@@ -15,15 +16,8 @@ pub fn shell(view: &View, current: Page, done: Option<Done>, content: &Markup) -
                     a.brand href="/" { span.mark aria-hidden="true" {} "Keyplane" }
                     (switcher(view))
                     nav aria-label="Pages" {
-                        ul {
-                            @for page in PAGES.iter().filter(|page| is_shown(view, page)) {
-                                li {
-                                    a href=(address(view, page)) aria-current=[(page.label == current.label).then_some("page")] {
-                                        (page.label)
-                                    }
-                                }
-                            }
-                        }
+                        (pages(view, current, Place::Account))
+                        (pages(view, current, Place::Operator))
                     }
                     (account_of_viewer(view))
                 }
@@ -34,8 +28,27 @@ pub fn shell(view: &View, current: Page, done: Option<Done>, content: &Markup) -
                     (content)
                 }
             }
+            (drawings())
             div #live.unseen role="status" {}
             dialog #dialog aria-labelledby="dialog-title" {}
+        }
+    }
+}
+
+/// The pages of one place.
+fn pages(view: &View, current: Page, place: Place) -> Markup {
+    let shown: Vec<_> = PAGES.iter().filter(|page| page.place == place && is_shown(view, page)).collect();
+    let is_operators = place == Place::Operator;
+    html! {
+        @if !shown.is_empty() {
+            @if is_operators { p #operator-pages { "Operator" } }
+            ul aria-labelledby=[is_operators.then_some("operator-pages")] {
+                @for page in shown {
+                    li {
+                        a href=(address(view, page)) aria-current=[(page.label == current.label).then_some("page")] { (page.label) }
+                    }
+                }
+            }
         }
     }
 }

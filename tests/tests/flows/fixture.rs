@@ -35,14 +35,18 @@ impl Flow {
 
     /// With this plugin configuration, and with the text of a settings file for the control plane.
     pub fn with(plugin: &Value, settings: &str) -> Self {
+        Self::at(Ports::any().unwrap(), plugin, settings)
+    }
+
+    /// The same on ports that are known before, so that settings can name them.
+    pub fn at(ports: Ports, plugin: &Value, settings: &str) -> Self {
         // All callers of a flow share one address, and many are refused on purpose.
         let mut plugin = plugin.clone();
         if let Some(settings) = plugin.as_object_mut() {
             settings.entry("guessing").or_insert_with(|| serde_json::json!({ "failures": 0 }));
         }
         let folder = tempfile::tempdir().unwrap();
-        let stack =
-            Stack::start_with(&parts(), folder.path(), Ports::any().unwrap(), WORKERS, &plugin, settings).unwrap();
+        let stack = Stack::start_with(&parts(), folder.path(), ports, WORKERS, &plugin, settings).unwrap();
         let project = project(&stack.control_plane.api());
         Self { stack, project, _folder: folder }
     }

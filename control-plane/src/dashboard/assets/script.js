@@ -205,8 +205,14 @@
     }
   });
 
-  // Who comes back finds the buttons as they were.
-  addEventListener('pageshow', () => {
+  // Who comes back finds the buttons as they were. A page that the browser has kept as it stood is asked for again: who looks may have
+  // signed out since, and a secret is shown once.
+  addEventListener('pageshow', (event) => {
+    if (event.persisted) {
+      document.body.hidden = true;
+      location.replace(location.href);
+      return;
+    }
     for (const form of document.forms) busy(form, false);
   });
 
@@ -330,6 +336,13 @@
       button.replaceChildren(...idle);
       delete button.dataset.told;
     }, 2000);
+  }
+
+  // On a phone the pages are in a row that scrolls: where one is, is to be seen.
+  const current = document.querySelector('.side nav [aria-current]');
+  if (current) {
+    const row = current.closest('nav');
+    row.scrollLeft = current.offsetLeft - row.offsetLeft - (row.clientWidth - current.offsetWidth) / 2;
   }
 
   // A word on what was done is said once.

@@ -1,6 +1,6 @@
 //! Markdown as an HTML page.
 
-use pulldown_cmark::{Options, Parser};
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 /// The style sheet of every page.
 pub const STYLE: &str = "\
@@ -16,7 +16,20 @@ h2, h3 { margin-top: 2.5rem }
 /// The page. The Markdown is Keyplane's own, so that HTML in it is taken as it is.
 pub fn page(title: &str, markdown: &str) -> String {
     let mut body = String::new();
-    pulldown_cmark::html::push_html(&mut body, Parser::new_ext(markdown, Options::ENABLE_TABLES));
+    // Pictures are for who has no control plane before them: they are not compiled in.
+    let mut in_picture = false;
+    let events = Parser::new_ext(markdown, Options::ENABLE_TABLES).filter(|event| match event {
+        Event::Start(Tag::Image { .. }) => {
+            in_picture = true;
+            false
+        }
+        Event::End(TagEnd::Image) => {
+            in_picture = false;
+            false
+        }
+        _ => !in_picture,
+    });
+    pulldown_cmark::html::push_html(&mut body, events);
     let title = title.replace('&', "&amp;").replace('<', "&lt;");
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
@@ -34,5 +47,7 @@ mod tests {
         let page = page("</title>", "# A\n\n| a | b |\n|---|---|\n| `x<y` | [z](/z) |\n");
         assert!(page.contains("<td><code>x&lt;y</code></td><td><a href=\"/z\">z</a></td>"), "{page}");
         assert_eq!(page.matches("</title>").count(), 1);
+        let page = self::page("a", "![A list](images/list.png) after");
+        assert!(page.contains("<p> after</p>"), "{page}");
     }
 }

@@ -7,6 +7,7 @@ use super::super::super::view::View;
 use super::receipt::told;
 use super::{PAGE, named, path};
 use crate::domain::key::{Key, KeyKind, RevokeReason};
+use crate::domain::time::Time;
 use crate::domain::version::Expected;
 use crate::service::App;
 use crate::service::receipt::receipt;
@@ -23,6 +24,10 @@ const WAIT: Duration = Duration::from_secs(3);
 /// Asks.
 pub async fn show(State(app): State<App>, view: View) -> Answer {
     let key = named(&app, &view).await?;
+    if let Some(at) = key.revoked_at() {
+        // By somebody else, perhaps in another tab, since the page with the link was loaded.
+        return Ok(view.page(PAGE, "Key revoked", &already(&view, &key, at)));
+    }
     Ok(confirm(&view, &key, "", None))
 }
 
@@ -40,6 +45,19 @@ pub async fn revoke(State(app): State<App>, view: View, sent: Form) -> Answer {
     let receipt = receipt(&app, view.origin(), changed.revision, WAIT).await;
     let content = told(&view, &changed.key, &receipt, true);
     Ok(view.page(PAGE, "Key revoked", &content))
+}
+
+/// There is nothing left to confirm.
+fn already(view: &View, key: &Key, at: Time) -> Markup {
+    html! {
+        p.back { a href=(path(view, key)) { (key.name) } }
+        div data-dialog-body data-changed {
+            h1 #dialog-title { q { (key.name) } " is revoked already" }
+            p.pair { (environment(key.environment)) code { (key.mask) } }
+            p { "Somebody revoked it " (time(at, view.now)) "." @if let Some(reason) = &key.revoke_reason { " Why: " (reason.as_str()) } }
+            div.buttons { a.button.primary href=(view.path("/keys")) data-close { "Done" } }
+        }
+    }
 }
 
 fn confirm(view: &View, key: &Key, reason: &str, error: Option<&str>) -> Response {

@@ -73,13 +73,20 @@ impl Browser {
             "--disable-sync",
             "--no-first-run",
             "--no-proxy-server",
+            // Names of tests lead to this machine.
+            "--host-resolver-rules=MAP *.example 127.0.0.1",
             "--force-device-scale-factor=1",
             &data,
         ];
         let preferences = json!({ "profile.managed_default_content_settings.javascript": if script { 1 } else { 2 } });
         let options = json!({ "binary": parts.chromium, "args": arguments, "prefs": preferences });
-        let wanted =
-            json!({ "capabilities": { "alwaysMatch": { "browserName": "chrome", "goog:chromeOptions": options } } });
+        let wanted = json!({ "capabilities": { "alwaysMatch": {
+            "browserName": "chrome",
+            // Certificates of tests are nobody's.
+            "acceptInsecureCerts": true,
+            "goog:loggingPrefs": { "browser": "ALL" },
+            "goog:chromeOptions": options,
+        } } });
         let answer = driver.post("/session", &wanted).unwrap();
         let session =
             answer.json()["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("{}", answer.text())).to_owned();
@@ -204,6 +211,86 @@ impl Browser {
         self.done("POST", "/execute/sync", &json!({ "script": script, "args": [] }))
     }
 
+    /// Runs a function's body in the page, which ends when it calls `done` with a value.
+    #[track_caller]
+    pub fn run_until_done(&self, script: &str) -> Value {
+        let script = format!("const done = arguments[arguments.length - 1]; {script}");
+        self.done("POST", "/execute/async", &json!({ "script": script, "args": [] }))
+    }
+
+    /// What was copied last.
+    #[track_caller]
+    pub fn clipboard(&self) -> String {
+        self.devtools("Browser.grantPermissions", &json!({ "permissions": ["clipboardReadWrite"] }));
+        let text = self.run_until_done("navigator.clipboard.readText().then(done, error => done('no: ' + error))");
+        text.as_str().unwrap().to_owned()
+    }
+
+    /// The status that the page came with.
+    #[track_caller]
+    pub fn status(&self) -> u64 {
+        self.run("return performance.getEntriesByType('navigation')[0].responseStatus").as_u64().unwrap()
+    }
+
+    /// What the page and all that it loaded took on the wire, in bytes, when nothing of it was there before.
+    #[track_caller]
+    pub fn weight(&self) -> u64 {
+        let script = "return [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')] \
+            .reduce((sum, entry) => sum + entry.transferSize, 0)";
+        self.run(script).as_u64().unwrap()
+    }
+
+    /// Forgets style sheets, scripts and all else that it keeps of pages.
+    pub fn forget_files(&self) {
+        self.devtools("Network.clearBrowserCache", &json!({}));
+    }
+
+    /// How much of the page has moved after it was first to be seen: Chromium's layout shift score.
+    #[track_caller]
+    pub fn jumps(&self) -> f64 {
+        let script = "let sum = 0; \
+            const add = list => { for (const entry of list.getEntries()) if (!entry.hadRecentInput) sum += entry.value }; \
+            new PerformanceObserver(add).observe({ type: 'layout-shift', buffered: true }); \
+            setTimeout(() => done(sum), 50)";
+        self.run_until_done(script).as_f64().unwrap()
+    }
+
+    /// What browsers warned of in the console since this was asked last, and what failed: a line for each. Advice is left out.
+    pub fn console(&self) -> Vec<String> {
+        let entries = self.done("POST", "/se/log", &json!({ "type": "browser" }));
+        let line = |entry: &Value| format!("{} {}", entry["level"], entry["message"]);
+        let is_trouble = |entry: &&Value| matches!(entry["level"].as_str(), Some("WARNING" | "SEVERE"));
+        entries.as_array().unwrap().iter().filter(is_trouble).map(line).collect()
+    }
+
+    /// The cookies that it would send to where it is.
+    pub fn cookies(&self) -> Vec<Value> {
+        self.done("GET", "/cookie", &Value::Null).as_array().unwrap().clone()
+    }
+
+    /// The tab that it is in.
+    pub fn tab(&self) -> String {
+        self.done("GET", "/window", &Value::Null).as_str().unwrap().to_owned()
+    }
+
+    /// Opens another tab, of the same profile, and goes there.
+    pub fn new_tab(&self) -> String {
+        let tab = self.done("POST", "/window/new", &json!({ "type": "tab" }))["handle"].as_str().unwrap().to_owned();
+        self.go_to_tab(&tab);
+        tab
+    }
+
+    /// Goes to a tab.
+    pub fn go_to_tab(&self, tab: &str) {
+        self.done("POST", "/window", &json!({ "handle": tab }));
+        self.look(LOOKS[0]);
+    }
+
+    /// Goes into the first frame of the page.
+    pub fn go_into_frame(&self) {
+        self.done("POST", "/frame", &json!({ "id": 0 }));
+    }
+
     /// Whether the page asked to alert, which none of ours does: a script of somebody else ran.
     pub fn alerts(&self) -> bool {
         self.command("GET", "/alert/text", &Value::Null).is_ok()
@@ -212,38 +299,66 @@ impl Browser {
     /// Light or dark, and how large.
     pub fn look(&self, look: Look) {
         let scheme = if look.dark { "dark" } else { "light" };
-        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        // Without motion, so that a picture shows no colour that is halfway to another.
+        let features = json!([
+            { "name": "prefers-color-scheme", "value": scheme },
+            { "name": "prefers-reduced-motion", "value": "reduce" },
+        ]);
         self.devtools("Emulation.setEmulatedMedia", &json!({ "features": features }));
-        let size =
-            json!({ "width": look.width, "height": look.height, "deviceScaleFactor": 1, "mobile": look.width < 600 });
+        self.resize(look.width, look.height);
+    }
+
+    /// How large the window is.
+    pub fn resize(&self, width: u32, height: u32) {
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
         self.devtools("Emulation.setDeviceMetricsOverride", &size);
+        // As on machines that show them only while one scrolls.
+        self.devtools("Emulation.setScrollbarsHidden", &json!({ "hidden": true }));
     }
 
     fn devtools(&self, command: &str, parameters: &Value) -> Value {
         self.done("POST", "/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
     }
 
-    /// Keeps a picture of the whole page.
-    pub fn screenshot(&self, file: &Path) {
-        let picture =
-            self.devtools("Page.captureScreenshot", &json!({ "format": "png", "captureBeyondViewport": true }));
+    /// Keeps a picture of the whole page, in a window of this look; of a dialog, what is to be seen.
+    pub fn screenshot(&self, look: Look, file: &Path) {
+        if self.count("dialog[open]") == 0 {
+            let height = self.run("return document.documentElement.scrollHeight").as_u64().unwrap();
+            self.resize(look.width, u32::try_from(height).unwrap().max(look.height));
+        }
+        self.picture(file);
+        self.resize(look.width, look.height);
+    }
+
+    /// Keeps a picture of what is to be seen.
+    pub fn picture(&self, file: &Path) {
+        let picture = self.devtools("Page.captureScreenshot", &json!({ "format": "png" }));
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, STANDARD.decode(picture["data"].as_str().unwrap()).unwrap()).unwrap();
     }
 
-    /// What axe-core finds wrong with the page: a line for each.
-    pub fn violations(&self) -> Vec<String> {
-        self.run(&format!("{}; return true", self.axe));
-        let script = "const done = arguments[arguments.length - 1]; \
-            axe.run(document, { resultTypes: ['violations'] }).then(found => done(found.violations), error => done([{ id: String(error), nodes: [] }]))";
-        let found = self.done("POST", "/execute/async", &json!({ "script": script, "args": [] }));
-        let found = found.as_array().cloned().unwrap_or_default();
+    /// What axe-core finds wrong with the page, by all of its rules or by these: a line for each.
+    #[track_caller]
+    pub fn violations(&self, rules: Option<&[&str]>) -> Vec<String> {
+        if self.run("return typeof window.axe") == "undefined" {
+            self.run(&format!("{}; return true", self.axe));
+        }
+        let mut options = json!({ "resultTypes": ["violations"] });
+        if let Some(rules) = rules {
+            options["runOnly"] = json!(rules);
+        }
+        let found = self.run_until_done(&format!(
+            "axe.run(document, {options}).then(found => done(found), error => done({{ violations: [{{ id: String(error), nodes: [] }}] }}))"
+        ));
+        // It looked: a page on which no rule applied would have none broken either.
+        let count = |what: &str| found[what].as_array().map_or(0, Vec::len);
+        assert!(count("violations") + count("passes") > 0, "axe-core looked at nothing");
         let line = |violation: &Value| {
             let nodes: Vec<_> =
                 violation["nodes"].as_array().unwrap().iter().map(|node| node["html"].to_string()).collect();
             format!("{}: {} {}", violation["id"], violation["help"], nodes.join(" "))
         };
-        found.iter().map(line).collect()
+        found["violations"].as_array().unwrap().iter().map(line).collect()
     }
 }
 
