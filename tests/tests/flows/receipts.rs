@@ -4,7 +4,7 @@ use super::connection::Connection;
 use super::fixture::{Flow, PATH, eventually, parts};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use xtask::stack::api::CreatedKey;
@@ -13,8 +13,10 @@ use xtask::stack::{Envoy, EnvoySettings, Ports};
 /// Enough kept connections that both workers have some.
 const CONNECTIONS: usize = 12;
 const REVOKES: usize = 20;
-/// How long the key is hammered after the answer.
+/// How long the key is hammered after the answer, at least.
 const AFTERWARDS: Duration = Duration::from_millis(100);
+/// How long a busy machine may take until each connection has been answered again.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Revokes and waits; gives the receipt.
 fn revoke(flow: &Flow, key: &CreatedKey, wait: &str) -> Value {
@@ -23,14 +25,26 @@ fn revoke(flow: &Flow, key: &CreatedKey, wait: &str) -> Value {
     answer.json()["receipt"].clone()
 }
 
-/// Asks with the key without a pause until told to stop; gives when each request was sent, and its status.
-fn hammer(connection: &mut Connection, secret: &[u8], stop: &AtomicBool) -> Vec<(Instant, u16)> {
+/// Asks with the key without a pause until told to stop, and counts its answers; gives when each request was sent, and its status.
+fn hammer(connection: &mut Connection, secret: &[u8], stop: &AtomicBool, answers: &AtomicUsize) -> Vec<(Instant, u16)> {
     let mut seen = Vec::new();
     while !stop.load(Ordering::Relaxed) {
         let sent = Instant::now();
         seen.push((sent, connection.get(PATH, &[("x-api-key", secret)]).status));
+        answers.fetch_add(1, Ordering::Relaxed);
     }
     seen
+}
+
+/// Waits until each connection has had so many answers more. It does not panic, for then the connections would never be told to stop: that a
+/// connection lacks requests is found afterwards.
+fn until_answered(answers: &[AtomicUsize], more: usize) {
+    let wanted: Vec<_> = answers.iter().map(|count| count.load(Ordering::Relaxed) + more).collect();
+    let lacks = || answers.iter().zip(&wanted).any(|(count, wanted)| count.load(Ordering::Relaxed) < *wanted);
+    let started = Instant::now();
+    while lacks() && started.elapsed() < PATIENCE {
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 #[test]
@@ -43,16 +57,20 @@ fn no_request_that_is_sent_after_the_receipt_is_let_through() {
         let key = flow.known_key(&format!("key {number}"));
         let secret = key.secret.expose_secret().as_bytes();
         let stop = AtomicBool::new(false);
+        let answers: Vec<_> = connections.iter().map(|_| AtomicUsize::new(0)).collect();
         let (answered, seen) = thread::scope(|scope| {
             let stop = &stop;
             let threads: Vec<_> = connections
                 .iter_mut()
-                .map(|connection| scope.spawn(move || hammer(connection, secret, stop)))
+                .zip(&answers)
+                .map(|(connection, answers)| scope.spawn(move || hammer(connection, secret, stop, answers)))
                 .collect();
-            thread::sleep(Duration::from_millis(20));
+            until_answered(&answers, 1);
             let receipt = revoke(&flow, &key, "5s");
             let answered = Instant::now();
             thread::sleep(AFTERWARDS);
+            // Of two, one was sent after the receipt.
+            until_answered(&answers, 2);
             stop.store(true, Ordering::Relaxed);
             assert_eq!((&receipt["proxies"], &receipt["applied"]), (&json!(1), &json!(1)), "{receipt}");
             assert_eq!(receipt["lagging"], json!([]));
