@@ -156,6 +156,14 @@ impl Actor {
         }
     }
 
+    /// Number of the account that the actor is of; `None` on the operator's side.
+    pub const fn account(&self) -> Option<u32> {
+        match self {
+            Self::Key { account, .. } | Self::User { account, .. } => Some(*account),
+            Self::AdminKey { .. } | Self::System => None,
+        }
+    }
+
     /// Which one of the kind.
     pub const fn id(&self) -> Option<Id> {
         match self {

@@ -98,6 +98,14 @@ actions! {
     RevokeKey = "key.revoke",
     /// A revoked key left the feed.
     RetireKey = "key.retire",
+    /// Somebody signed in to the dashboard.
+    BeginSession = "session.begin",
+    /// Somebody who is known was refused at the dashboard.
+    RefuseSession = "session.refuse",
+    /// Somebody signed out, here or where else they were signed in.
+    EndSession = "session.end",
+    /// Somebody signed out everywhere.
+    EndSessions = "session.end_all",
 }
 
 impl Action {
@@ -124,7 +132,7 @@ pub struct Entry {
     pub origin: Origin,
     /// What.
     pub action: Action,
-    /// To which object.
+    /// To which object; `None`: there came to be none.
     pub object: Option<Id>,
     /// Number of the account that the object belongs to.
     pub account: Option<u32>,

@@ -60,6 +60,14 @@ impl SignedInWith {
     }
 }
 
+/// Names a session in the audit log, by its digest in the database: a UUID of version 8 that says nothing of the digest.
+pub fn log_id(digest: &Digest) -> Id {
+    let made = Digest::of(&[b"keyplane session log 1 ", &digest.as_bytes()[..]].concat());
+    let mut bytes = [0; 16];
+    bytes.iter_mut().zip(made.as_bytes()).for_each(|(byte, found)| *byte = *found);
+    Id(uuid::Builder::from_custom_bytes(bytes).into_uuid().into_bytes())
+}
+
 /// A session, without what the browser holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Session {

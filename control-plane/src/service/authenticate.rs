@@ -74,19 +74,24 @@ pub(super) const fn as_actor(user: &User) -> Actor {
     Actor::User { id: user.id, no: user.no, account: user.account, role: user.role, token: None }
 }
 
-/// The user that a verified token names, who may be a new one if the issuer's settings say so.
-pub(super) async fn user_of(app: &App, token: &VerifiedToken) -> Result<User, Error> {
-    let account = account_of(app, token).await?;
-    let (user, status) = match (find_user(app, token, account.as_ref()).await?, &account) {
-        (Some(found), _) => found,
-        (None, Some(account)) if token.create_user => {
-            is_active(account.status)?;
-            (first_visit(app, token, account).await?, account.status)
-        }
-        (None, _) => return Err(Error::new(Code::UserUnknown)),
-    };
+/// The user that a verified token names, in an account that is active.
+async fn user_of(app: &App, token: &VerifiedToken) -> Result<User, Error> {
+    let (user, status) = user_and_status_of(app, token).await?;
     is_active(status)?;
     Ok(user)
+}
+
+/// The user that a verified token names, who may be a new one if the issuer's settings say so; and the account's status.
+pub(super) async fn user_and_status_of(app: &App, token: &VerifiedToken) -> Result<(User, AccountStatus), Error> {
+    let account = account_of(app, token).await?;
+    match (find_user(app, token, account.as_ref()).await?, &account) {
+        (Some(found), _) => Ok(found),
+        (None, Some(account)) if token.create_user => {
+            is_active(account.status)?;
+            Ok((first_visit(app, token, account).await?, account.status))
+        }
+        (None, _) => Err(Error::new(Code::UserUnknown)),
+    }
 }
 
 /// The user that a token's subject is, in the account that it names. A token that names none is clear only if its subject

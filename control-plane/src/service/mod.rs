@@ -36,6 +36,7 @@ pub mod revoke_proxy_token;
 pub mod rotate_key;
 pub mod search_keys;
 pub mod sessions;
+pub mod sign_in;
 pub mod sweep;
 pub mod tell_proxies;
 pub mod throttle;

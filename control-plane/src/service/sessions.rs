@@ -1,66 +1,18 @@
-//! Signing in to the dashboard and out again.
+//! Sessions of the dashboard: who holds one, and its end.
 //!
 //! A session says who signed in, never what they may do: at each request the credential behind it is looked at again, with the
 //! same eyes as at the API. So a revoked admin key, a removed user or a suspended account ends its sessions at once.
 
-use super::App;
-use super::authenticate::{as_actor, caller, holder, is_active, user_of};
+use super::authenticate::{as_actor, holder, is_active};
+use super::{App, audit};
 use crate::domain::actor::Actor;
+use crate::domain::audit::{Action, Origin};
+use crate::domain::id::{RequestId, UserId};
 use crate::domain::secret::Secret;
-use crate::domain::session::{MAX_AGENT, MAX_SESSIONS, OwnSession, SEEN_STEP, SESSION_PREFIX, Session, SignedInWith};
+use crate::domain::session::{OwnSession, SEEN_STEP, Session, SignedInWith, log_id};
 use crate::error::{Code, Error};
-use crate::jwt::{VerifiedToken, looks_like_jwt};
-use keyplane_contract::id::Id;
-use keyplane_contract::key::Prefix;
+use serde_json::json;
 use std::net::IpAddr;
-
-/// A browser at the door.
-#[derive(Clone, Copy, Debug)]
-pub struct Visitor<'a> {
-    /// Its address, if that is known.
-    pub source: Option<IpAddr>,
-    /// What it says of itself.
-    pub agent: &'a str,
-    /// The session that it holds.
-    pub held: Option<&'a Secret>,
-}
-
-/// Begins a session for who presents `credential`; gives what the browser is to hold. A session that it held ends.
-pub async fn sign_in(app: &App, credential: &Secret, visitor: Visitor<'_>) -> Result<Secret, Error> {
-    if looks_like_jwt(credential.expose()) {
-        return Err(Error::new(Code::CredentialInvalid));
-    }
-    let (with, holder) = match caller(app, credential, visitor.source).await? {
-        Actor::AdminKey { id, .. } => (SignedInWith::AdminKey(id), id.0),
-        Actor::User { id, token: Some(token), .. } => (SignedInWith::PersonalToken(token), id.0),
-        Actor::User { .. } | Actor::Key { .. } | Actor::System => {
-            let detail = "This is a project's key: it belongs to a program. Sign in with an admin key or a personal access token.";
-            return Err(Error::with_detail(Code::Forbidden, detail));
-        }
-    };
-    begin(app, with, holder, visitor).await
-}
-
-/// Begins a session for who signed in elsewhere, as the user that this token names; otherwise as [`sign_in`].
-pub async fn sign_in_by_login(app: &App, token: &VerifiedToken, visitor: Visitor<'_>) -> Result<Secret, Error> {
-    let user = user_of(app, token).await?;
-    begin(app, SignedInWith::User(user.id), user.id.0, visitor).await
-}
-
-async fn begin(app: &App, with: SignedInWith, holder: Id, visitor: Visitor<'_>) -> Result<Secret, Error> {
-    let prefix = Prefix::parse(SESSION_PREFIX).map_err(Error::internal)?;
-    let secret = Secret::generate(&prefix, &*app.random)?;
-    let now = app.now();
-    let mut tx = app.store.write().await?;
-    if let Some(held) = visitor.held {
-        tx.delete_session(&held.digest()).await?;
-    }
-    let session = Session { with, holder, created_at: now, seen_at: now, source: visitor.source };
-    let agent: String = visitor.agent.chars().filter(|c| !c.is_control()).take(MAX_AGENT).collect();
-    tx.insert_session(&secret.digest(), &session, &agent, MAX_SESSIONS).await?;
-    tx.commit().await?;
-    Ok(secret)
-}
 
 /// Who holds this session, from the address `source`. `None`: there is no such session any more, or what it stands on is gone.
 pub async fn resume(app: &App, held: &Secret, source: Option<IpAddr>) -> Result<Option<(Session, Actor)>, Error> {
@@ -115,11 +67,65 @@ async fn standing(app: &App, session: &Session, source: Option<IpAddr>) -> Resul
     }
 }
 
-/// Ends a session.
-pub async fn sign_out(app: &App, held: &Secret) -> Result<(), Error> {
+/// Signs out who holds a session: of it, or of all their sessions. One that is over already is no error, and who may not come in any more, as
+/// their account is suspended, may still go out.
+pub async fn sign_out(
+    app: &App,
+    held: &Secret,
+    everywhere: bool,
+    request: Option<RequestId>,
+    source: Option<IpAddr>,
+) -> Result<(), Error> {
+    let digest = held.digest();
+    let leaves = match app.store.session(&digest).await? {
+        Some(session) if is_over(app, &session, source).await? => None,
+        Some(session) => behind(app, &session).await?.map(|actor| (session, actor)),
+        None => None,
+    };
+    let now = app.now();
     let mut tx = app.store.write().await?;
-    tx.delete_session(&held.digest()).await?;
+    let is_here = tx.delete_session(&digest).await?;
+    if let Some((session, actor)) = leaves.filter(|_| is_here) {
+        let by = Origin { actor, request, source };
+        let (action, detail) = if everywhere {
+            let others = tx.delete_sessions_of(session.holder).await?;
+            (Action::EndSessions, json!({ "sessions": others + 1 }))
+        } else {
+            (Action::EndSession, json!({ "elsewhere": false }))
+        };
+        tx.append_audit(&audit(now, &by, action, log_id(&digest), actor.account(), detail)).await?;
+    }
     Ok(tx.commit().await?)
+}
+
+/// Whether a session is over, though it is still written down.
+async fn is_over(app: &App, session: &Session, source: Option<IpAddr>) -> Result<bool, Error> {
+    if app.dashboard.sessions.ended(session, app.now()) {
+        return Ok(true);
+    }
+    match standing(app, session, source).await {
+        Ok(actor) => Ok(actor.is_none()),
+        // They may not come in, but the session stands.
+        Err(error) if error.code.status() < 500 => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Who holds a session, whether they may come in or not; `None` when they left.
+async fn behind(app: &App, session: &Session) -> Result<Option<Actor>, Error> {
+    let token = match session.with {
+        SignedInWith::AdminKey(id) => {
+            let key = app.store.admin_key(id).await?;
+            return Ok(key.map(|key| Actor::AdminKey { id, access: key.access }));
+        }
+        SignedInWith::PersonalToken(token) => Some(token),
+        SignedInWith::User(_) => None,
+    };
+    let user = app.store.user(UserId(session.holder)).await?;
+    Ok(user.map(|user| match as_actor(&user) {
+        Actor::User { id, no, account, role, .. } => Actor::User { id, no, account, role, token },
+        other => other,
+    }))
 }
 
 /// The sessions of the holder of this one that are not over, used last first.
@@ -130,17 +136,13 @@ pub async fn own(app: &App, session: &Session) -> Result<Vec<OwnSession>, Error>
     Ok(found)
 }
 
-/// Ends one of them.
-pub async fn end(app: &App, own: &OwnSession) -> Result<(), Error> {
+/// Ends one of them from another.
+pub async fn end(app: &App, by: &Origin, own: &OwnSession) -> Result<(), Error> {
     let mut tx = app.store.write().await?;
-    tx.delete_session(&own.digest).await?;
+    if tx.delete_session(&own.digest).await? {
+        let detail = json!({ "elsewhere": true, "browser": own.agent });
+        let (id, account) = (log_id(&own.digest), by.actor.account());
+        tx.append_audit(&audit(app.now(), by, Action::EndSession, id, account, detail)).await?;
+    }
     Ok(tx.commit().await?)
-}
-
-/// Ends all sessions of the holder of this one; gives how many.
-pub async fn sign_out_everywhere(app: &App, session: &Session) -> Result<u64, Error> {
-    let mut tx = app.store.write().await?;
-    let ended = tx.delete_sessions_of(session.holder).await?;
-    tx.commit().await?;
-    Ok(ended)
 }

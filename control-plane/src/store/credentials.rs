@@ -112,6 +112,12 @@ impl Store {
         row.as_ref().map(admin_key).transpose()
     }
 
+    /// The admin key with this digest, valid or revoked.
+    pub async fn admin_key_of(&self, digest: &Digest) -> Result<Option<AdminKey>, StoreError> {
+        let query = sqlx::query(admin_keys!("WHERE digest = ?")).bind(&digest.as_bytes()[..]);
+        query.fetch_optional(&self.readers).await?.as_ref().map(admin_key).transpose()
+    }
+
     /// The admin key of this id, valid or revoked.
     pub async fn admin_key(&self, id: AdminKeyId) -> Result<Option<AdminKey>, StoreError> {
         let row = sqlx::query(admin_keys!("WHERE id = ?")).bind(id.as_bytes()).fetch_optional(&self.readers).await?;

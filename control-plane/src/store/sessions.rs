@@ -56,13 +56,13 @@ impl WriteTx {
         Ok(())
     }
 
-    /// Ends a session.
-    pub async fn delete_session(&mut self, digest: &Digest) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM sessions WHERE digest = ?")
+    /// Ends a session; gives whether there was one.
+    pub async fn delete_session(&mut self, digest: &Digest) -> Result<bool, StoreError> {
+        let done = sqlx::query("DELETE FROM sessions WHERE digest = ?")
             .bind(&digest.as_bytes()[..])
             .execute(self.connection())
             .await?;
-        Ok(())
+        Ok(done.rows_affected() > 0)
     }
 
     /// Ends all sessions of a holder; gives how many.

@@ -231,6 +231,10 @@ async fn somebody_signs_in_with_their_login_and_lands_where_they_wanted_to_be() 
     let page = visitor.get(&keys).await.page(200);
     assert!(page.contains("Ada L.") && page.contains("member") && !page.contains("/audit"), "{page}");
     assert!(visitor.get("/sessions").await.page(200).contains("Your login"));
+    let entry = &plane.get("/v1/audit?limit=1").await.json()["data"][0];
+    assert_eq!((&entry["action"], &entry["actor"]), (&json!("session.begin"), &json!({ "kind": "user", "id": id })));
+    assert_eq!(entry["detail"], json!({ "with": "login", "issuer": provider.url, "browser": "" }));
+    assert_eq!((&entry["account_id"], &entry["source"]), (&json!(account), &json!("192.0.2.1")));
     // A session of before ends, as at every sign-in.
     let before = visitor.clone();
     assert_eq!(visitor.log_in(&provider).await.leads_to(), "/accounts");
@@ -244,6 +248,9 @@ async fn somebody_signs_in_with_their_login_and_lands_where_they_wanted_to_be() 
     assert!(visitor.get("/sessions").await.page(200).contains("owner"));
     plane.patch(&format!("/v1/accounts/{account}"), json!({ "status": "suspended" })).await;
     assert!(visitor.get(&keys).await.page(403).contains("Account suspended"));
+    Visitor::new(&plane).log_in(&provider).await.page(403);
+    let entry = &plane.get("/v1/audit?action=session.refuse").await.json()["data"][0];
+    assert_eq!((&entry["actor"]["id"], &entry["detail"]["reason"]), (&json!(id), &json!("account_suspended")));
     plane.patch(&format!("/v1/accounts/{account}"), json!({ "status": "active" })).await;
     assert!(visitor.is_in().await);
     assert_eq!(plane.delete(&format!("/v1/users/{id}")).await.status, StatusCode::OK);

@@ -71,7 +71,9 @@ fn row(view: &View, own: &OwnSession, is_here: bool) -> Markup {
     html! {
         tr {
             th scope="row" data-label="Browser" {
-                span.pair { span title=(own.agent) { (browser) } @if is_here { (badge(Tone::Good, "This one")) } }
+                span title=(own.agent) { (browser) }
+                // Below: on a phone the button is beside the name.
+                @if is_here { span.below { (badge(Tone::Good, "This one")) } }
             }
             td data-label="Address" { code { (source) } }
             td data-label="Signed in with" { (with) }
@@ -93,7 +95,7 @@ fn row(view: &View, own: &OwnSession, is_here: bool) -> Markup {
 async fn end(State(app): State<App>, view: View, sent: Form) -> Answer {
     let own = sessions::own(&app, &view.by.session).await?;
     if let Some(found) = own.iter().find(|own| hex(own.handle().as_bytes()) == sent.text("session")) {
-        sessions::end(&app, found).await?;
+        sessions::end(&app, view.origin(), found).await?;
     }
     Ok(see_other(&format!("/sessions?done={}", Done::ENDED.name())))
 }
@@ -110,7 +112,7 @@ fn minutes(duration: std::time::Duration) -> String {
 }
 
 /// What a browser is, for people, by what it says of itself.
-fn browser(agent: &str) -> String {
+pub fn browser(agent: &str) -> String {
     // The order matters: each says what those after it say too.
     let names = [
         ("Edg", "Edge"),

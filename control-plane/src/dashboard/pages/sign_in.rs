@@ -7,8 +7,8 @@ use super::super::{cookie, csrf, link};
 use crate::domain::secret::Secret;
 use crate::error::{Code, Error};
 use crate::http::auth::{source, throttled};
-use crate::service::sessions::Visitor;
-use crate::service::{App, sessions};
+use crate::service::sign_in::Visitor;
+use crate::service::{App, sessions, sign_in as door};
 use axum::extract::{Query, Request, State};
 use axum::http::header::{RETRY_AFTER, SET_COOKIE, USER_AGENT};
 use axum::http::request::Parts;
@@ -16,6 +16,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use maud::{Markup, html};
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 /// What went wrong.
 #[derive(Clone, Copy)]
@@ -43,9 +44,10 @@ pub fn again(app: &App, next: &str, wrong: Wrong<'_>) -> Response {
     response
 }
 
-/// What a browser says of itself.
-pub fn agent(parts: &Parts) -> &str {
-    parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default()
+/// A browser at the door.
+pub fn visitor<'a>(parts: &'a Parts, source: Option<IpAddr>, held: Option<&'a Secret>) -> Visitor<'a> {
+    let agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    Visitor { source, request: parts.extensions.get().copied(), agent, held }
 }
 
 /// `POST /sign-in`
@@ -61,8 +63,8 @@ pub async fn sign_in(State(app): State<App>, request: Request) -> Answer {
         "" => Err(Error::with_detail(Code::CredentialMissing, "Paste your key or token first.")),
         text if text.len() > 512 => Err(Error::new(Code::CredentialInvalid)),
         _ => {
-            let visitor = Visitor { source, agent: agent(&parts), held: held.as_ref() };
-            sessions::sign_in(&app, &credential, visitor).await
+            let visitor = visitor(&parts, source, held.as_ref());
+            door::sign_in(&app, &credential, visitor).await
         }
     };
     match signed_in.map_err(|error| throttled(&app, source, error)) {
@@ -86,13 +88,8 @@ pub async fn sign_out(State(app): State<App>, request: Request) -> Answer {
     let form = Form::read(&parts, body).await?;
     if let Some(held) = cookie::read(&parts) {
         csrf::check_token(&held, form.get(csrf::FIELD))?;
-        // Ended first: who may not come in any more may still go out.
         let everywhere = form.text("everywhere") == "yes";
-        let session = if everywhere { sessions::resume(&app, &held, source).await.ok().flatten() } else { None };
-        match session {
-            Some((session, _)) => drop(sessions::sign_out_everywhere(&app, &session).await?),
-            None => sessions::sign_out(&app, &held).await?,
-        }
+        sessions::sign_out(&app, &held, everywhere, parts.extensions.get().copied(), source).await?;
     }
     let mut response = see_other("/sign-in?out=yes");
     if let Some(value) = cookie::clear(&parts) {

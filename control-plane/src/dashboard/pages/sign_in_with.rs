@@ -7,14 +7,14 @@
 use super::super::answer::{Answer, see_other};
 use super::super::cookie::{self, LOGIN};
 use super::super::link;
-use super::sign_in::{Wrong, again, agent};
+use super::sign_in::{Wrong, again, visitor};
 use crate::domain::secret::Secret;
 use crate::domain::time::Time;
 use crate::error::{Code, Error};
 use crate::http::auth::{source, throttled};
 use crate::jwt::{JwtError, Login, Provider, Returned, SignInError};
 use crate::service::App;
-use crate::service::sessions::{self, Visitor};
+use crate::service::sign_in::sign_in_by_login;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::header::SET_COOKIE;
 use axum::http::request::Parts;
@@ -133,7 +133,7 @@ async fn take_back(
     let returned = Returned { code, issuer: asked("iss") };
     let token = app.jwt.redeem(provider, returned, &login, now).await.map_err(|error| told(provider, &error))?;
     let before = cookie::read(parts);
-    sessions::sign_in_by_login(app, &token, Visitor { source, agent: agent(parts), held: before.as_ref() }).await
+    sign_in_by_login(app, &token, visitor(parts, source, before.as_ref())).await
 }
 
 /// The way back to the page to sign in on, with what went wrong.

@@ -1,5 +1,6 @@
 //! An entry of the log as a sentence. Names and values are what was written then; what this release does not know is told as it stands.
 
+use super::super::sessions::browser;
 use crate::domain::audit::Recorded;
 use maud::{Markup, html};
 use serde_json::Value;
@@ -8,7 +9,7 @@ use serde_json::Value;
 const MOST: usize = 80;
 
 /// What was done and to what, as by name in the log.
-const VERBS: [(&str, &str, &str); 26] = [
+const VERBS: [(&str, &str, &str); 30] = [
     ("database.initialize", "made", "the database"),
     ("database.restore", "restored", "the database from a backup"),
     ("admin_key.create", "created", "admin key"),
@@ -35,6 +36,18 @@ const VERBS: [(&str, &str, &str); 26] = [
     ("key.rotate", "rotated", "key"),
     ("key.revoke", "revoked", "key"),
     ("key.retire", "took out of the feed", "key"),
+    ("session.begin", "signed in with", ""),
+    ("session.refuse", "was not let in with", ""),
+    ("session.end", "signed out", ""),
+    ("session.end_all", "signed out everywhere", ""),
+];
+
+/// With what somebody signed in, as by name in the log.
+const WITH: [(&str, &str); 4] = [
+    ("admin_key", "the admin key"),
+    ("personal_token", "the personal token"),
+    ("key", "the key"),
+    ("login", "the login of"),
 ];
 
 /// The sentence after who did it. `object`: where it is told what else was done to it.
@@ -42,6 +55,8 @@ pub fn sentence(entry: &Recorded, object: Option<&str>) -> Markup {
     let found = VERBS.iter().find(|(action, ..)| *action == entry.action);
     let (verb, kind) = found.map_or((entry.action.as_str(), ""), |(_, verb, kind)| (*verb, *kind));
     let detail = &entry.detail;
+    let verb = if detail["elsewhere"] == true { "ended another session of theirs" } else { verb };
+    let kind = WITH.iter().find(|(with, _)| detail["with"] == *with).map_or(kind, |(_, words)| *words);
     let name = name(detail);
     html! {
         (verb) " " (kind)
@@ -64,6 +79,7 @@ fn name(detail: &Value) -> Option<&str> {
         .into_iter()
         .find(|value| of(value))
         .and_then(|value| value["name"].as_str())
+        .or_else(|| detail["issuer"].as_str())
 }
 
 /// What changed, each in words.
@@ -78,7 +94,14 @@ fn changes(detail: &Value) -> Vec<String> {
             })
             .collect(),
         (Value::String(from), Value::String(to)) => vec![format!("{} → {}", cut(from), cut(to))],
-        _ => detail["metadata"].as_str().map(|_| "metadata".to_owned()).into_iter().collect(),
+        _ => [
+            detail["metadata"].as_str().map(|_| "metadata".to_owned()),
+            detail["browser"].as_str().map(browser),
+            detail["sessions"].as_u64().map(|count| format!("{count} session{}", if count == 1 { "" } else { "s" })),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
     }
 }
 
@@ -153,6 +176,16 @@ mod tests {
             "revoked key <strong>K</strong> <code>uk_live_a...b</code>: <q>&lt;leak&gt;</q>"
         );
         assert_eq!(told("moon.land", json!([1])), "moon.land ");
+        let detail = json!({ "with": "login", "issuer": "https://id.example", "browser": "curl/8" });
+        assert_eq!(
+            told("session.begin", detail),
+            "signed in with the login of <strong>https://id.example</strong><span class=\"quiet below\">curl</span>"
+        );
+        assert_eq!(told("session.end", json!({ "elsewhere": true })), "ended another session of theirs ");
+        assert_eq!(
+            told("session.end_all", json!({ "sessions": 3 })),
+            "signed out everywhere <span class=\"quiet below\">3 sessions</span>"
+        );
         assert_eq!(
             told("key.rename", json!({ "from": "A", "to": "B" })),
             "renamed key<span class=\"quiet below\">A → B</span>"
