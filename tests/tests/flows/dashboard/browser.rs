@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub const ENTER: &str = "\u{e007}";
 pub const TAB: &str = "\u{e004}";
 pub const ESCAPE: &str = "\u{e00c}";
+/// Control and V.
+const PASTE: &str = "\u{e009}v";
 
 /// A window of a browser with a profile of its own.
 pub struct Browser {
@@ -224,6 +226,30 @@ impl Browser {
         self.devtools("Browser.grantPermissions", &json!({ "permissions": ["clipboardReadWrite"] }));
         let text = self.run_until_done("navigator.clipboard.readText().then(done, error => done('no: ' + error))");
         text.as_str().unwrap().to_owned()
+    }
+
+    /// Pastes a text into what a CSS selector finds, as people do: from the clipboard, with the keyboard.
+    #[track_caller]
+    pub fn paste(&self, selector: &str, text: &str) {
+        self.devtools("Browser.grantPermissions", &json!({ "permissions": ["clipboardSanitizedWrite"] }));
+        // Only who looks at a page has it write there.
+        self.devtools("Page.bringToFront", &json!({}));
+        self.click(selector);
+        let write = format!("navigator.clipboard.writeText({}).then(done, error => done('no: ' + error))", json!(text));
+        assert_eq!(self.run_until_done(&write), Value::Null);
+        self.type_into(selector, PASTE);
+    }
+
+    /// What the page has asked for since [`Self::forget_requests`], as the browser knows it: addresses, one a line.
+    #[track_caller]
+    pub fn requests(&self) -> String {
+        let names = "return performance.getEntriesByType('resource').map(entry => entry.name).join('\\n')";
+        self.run(names).as_str().unwrap().to_owned()
+    }
+
+    /// Forgets what the page has asked for.
+    pub fn forget_requests(&self) {
+        self.run("performance.clearResourceTimings()");
     }
 
     /// The status that the page came with.

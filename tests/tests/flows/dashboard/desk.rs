@@ -70,40 +70,45 @@ impl Desk {
         token["key"].as_str().unwrap().to_owned()
     }
 
-    /// Holds the page against what every page keeps to: axe-core finds nothing, nothing is wider than the window, the page did not
-    /// move, the console is empty; and keeps a picture in each look.
+    /// [`examine`]s the page.
     #[track_caller]
     pub fn examine(&self, name: &str) {
-        let jumps = self.browser.jumps();
-        assert!(jumps < MOVES, "{name} moves while it is loaded: {jumps}");
-        for look in LOOKS {
-            self.examine_in(name, look);
-        }
-        self.browser.look(LOOKS[0]);
-        let console = self.browser.console();
-        assert!(console.is_empty(), "{name}: {console:?}");
+        examine(&self.browser, name);
     }
 
     /// The same in light alone: for pages that are looked at in full as somebody else.
     #[track_caller]
     pub fn glance(&self, name: &str) {
-        self.examine_in(name, LOOKS[0]);
+        examine_in(&self.browser, name, LOOKS[0]);
         let console = self.browser.console();
         assert!(console.is_empty(), "{name}: {console:?}");
     }
+}
 
-    #[track_caller]
-    fn examine_in(&self, name: &str, look: Look) {
-        self.browser.look(look);
-        self.browser.screenshot(look, &screenshots().join(format!("{name}-{}.png", look.name)));
-        // Dark differs from light in nothing but its colours.
-        let rules = look.dark.then_some(&["color-contrast"][..]);
-        let violations = self.browser.violations(rules);
-        assert!(violations.is_empty(), "{name}, {}: {}", look.name, violations.join("\n"));
-        let overflow =
-            self.browser.run("return document.documentElement.scrollWidth > document.documentElement.clientWidth");
-        assert_eq!(overflow, false, "{name}, {}: wider than the window", look.name);
+/// Holds the page against what every page keeps to: axe-core finds nothing, nothing is wider than the window, the page did not
+/// move, the console is empty; and keeps a picture in each look.
+#[track_caller]
+pub fn examine(browser: &Browser, name: &str) {
+    let jumps = browser.jumps();
+    assert!(jumps < MOVES, "{name} moves while it is loaded: {jumps}");
+    for look in LOOKS {
+        examine_in(browser, name, look);
     }
+    browser.look(LOOKS[0]);
+    let console = browser.console();
+    assert!(console.is_empty(), "{name}: {console:?}");
+}
+
+#[track_caller]
+fn examine_in(browser: &Browser, name: &str, look: Look) {
+    browser.look(look);
+    browser.screenshot(look, &screenshots().join(format!("{name}-{}.png", look.name)));
+    // Dark differs from light in nothing but its colours.
+    let rules = look.dark.then_some(&["color-contrast"][..]);
+    let violations = browser.violations(rules);
+    assert!(violations.is_empty(), "{name}, {}: {}", look.name, violations.join("\n"));
+    let overflow = browser.run("return document.documentElement.scrollWidth > document.documentElement.clientWidth");
+    assert_eq!(overflow, false, "{name}, {}: wider than the window", look.name);
 }
 
 /// Signs a browser in.

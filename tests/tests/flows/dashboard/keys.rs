@@ -5,6 +5,7 @@ use super::browser::{ENTER, ESCAPE};
 use crate::flows::fixture::eventually;
 use secrecy::ExposeSecret;
 use std::process::Command;
+use std::time::Duration;
 
 /// Runs a line as somebody does who pastes it into a terminal; gives the status that came back.
 fn status_of(line: &str) -> String {
@@ -84,23 +85,78 @@ fn a_key_is_made_copied_used_renamed_and_revoked_with_the_keyboard_alone_and_env
     assert_eq!(browser.console(), [""; 0]);
 }
 
+/// A key of the right shape that nobody has.
+const NOBODYS: &str = "uk_live_0000000000000000000000000000000043Jw1g";
+
 #[test]
-fn a_pasted_key_is_found_by_its_mask_and_goes_nowhere() {
+fn a_pasted_key_is_recognised_by_its_mask_alone_and_one_that_cannot_be_is_not_asked_for() {
     let desk = Desk::new(true);
     let browser = &desk.browser;
     for name in ["one", "two", "three"] {
         desk.flow.api().create_key(&desk.flow.project, name).unwrap();
     }
     let key = desk.flow.api().create_key(&desk.flow.project, "wanted").unwrap();
-    browser.open(&desk.keys());
-    browser.wait_for("1 to 4 of 4");
     let secret = key.secret.expose_secret();
-    browser.run(&format!(
-        "const data = new DataTransfer(); data.setData('text', '{secret}'); const field = document.getElementById('q'); field.focus(); \
-         field.dispatchEvent(new ClipboardEvent('paste', {{ clipboardData: data, bubbles: true, cancelable: true }}))"
-    ));
+    let mask = desk.flow.api().key(&key.id).unwrap()["key_prefix"].as_str().unwrap().to_owned();
+    // Of the key, what no mask shows.
+    let hidden = &secret[mask.len() - 7..secret.len() - 4];
+    let rows = || browser.count("#list tbody tr");
+    let paste = |text: &str| {
+        browser.open(&desk.keys());
+        browser.wait_for("Paste a whole key");
+        browser.forget_requests();
+        browser.paste("#q", text);
+    };
+
+    // What cannot be a key of here is told, and nothing is asked.
+    let last = if secret.ends_with('0') { "1" } else { "0" };
+    for (wrong, said) in [
+        (format!("{}{last}", &secret[..secret.len() - 1]), "its last six characters do not go with the others"),
+        (secret[..secret.len() - 9].to_owned(), "of another product"),
+        (format!("{secret}{secret}"), "of another product"),
+        (format!("sk-proj-{}", &secret[8..]), "Nothing was looked for"),
+    ] {
+        paste(&wrong);
+        browser.wait_for(said);
+        // Longer than it waits while somebody types.
+        std::thread::sleep(Duration::from_millis(500));
+        assert_eq!((browser.requests(), rows()), (String::new(), 4), "{said}");
+        assert_eq!(browser.run("return document.getElementById('q').value"), "", "{said}");
+        assert_eq!(browser.address(), desk.keys());
+    }
+    desk.examine("keys-no-key");
+
+    let found = |text: &str| {
+        paste(text);
+        browser.wait_for("This is the key \u{201c}wanted\u{201d}.");
+        browser.wait_for("1 to 1 of 1");
+        assert_eq!((browser.text_of("#list tbody .name > a"), rows()), ("wanted".to_owned(), 1));
+        let asked = browser.requests();
+        assert!(asked.lines().count() == 1 && asked.contains(&mask), "only the mask is sent: {asked}");
+        for place in [asked, browser.address(), browser.text()] {
+            assert!(!place.contains(hidden), "the key is in what is sent, in the address or on the page");
+        }
+    };
+    found(secret);
+    desk.examine("keys-recognised");
+    // With the white space that is copied along; by its mask, as it is shown here and as others write it.
+    found(&format!("  {secret} "));
+    found(&mask);
+    found(&mask.replace("...", "\u{2026}"));
+    // One that is revoked is among those that are not shown.
+    desk.flow.api().revoke_key(&key.id).unwrap();
+    browser.open(&desk.keys());
+    browser.wait_for("1 to 3 of 3");
+    found(secret);
+    assert!(browser.text_of("#list tbody").contains("Revoked"));
+    // Words are words, and a key of elsewhere is nobody's here.
+    paste("two");
     browser.wait_for("1 to 1 of 1");
-    assert!(browser.text().contains("wanted") && !browser.address().contains(secret), "{}", browser.address());
-    let log = std::fs::read_to_string(desk.flow.stack.folder().join("control-plane.log")).unwrap();
-    assert!(!log.contains(secret));
+    assert_eq!(browser.text_of("#list tbody .name > a"), "two");
+    paste(NOBODYS);
+    browser.wait_for("No key of this account has this mask");
+    assert_eq!(browser.console(), [""; 0]);
+    // The log has the requests, and of the key nothing.
+    let log = std::fs::read_to_string(desk.flow.stack.control_plane.log()).unwrap();
+    assert!(log.contains("/accounts/{account}/keys") && !log.contains(hidden) && !log.contains(&NOBODYS[16..]));
 }

@@ -47,4 +47,14 @@ fn the_first_page_of_ten_thousand_keys_is_light_and_each_key_is_found() {
     browser.type_into("#q", "key 1234");
     browser.wait_for("1 to 1 of 1");
     assert!(browser.text_of("#list tbody").contains("key 1234"));
+
+    let key = control_plane.api().create_key(&project, "wanted").unwrap();
+    for number in 0..60 {
+        control_plane.api().create_key(&project, &format!("later {number}")).unwrap();
+    }
+    browser.open(&format!("{base}/accounts/{account}/keys?order=oldest"));
+    browser.wait_for("1 to 50 of 10,0");
+    browser.paste("#q", key.secret.expose_secret());
+    browser.wait_for("This is the key \u{201c}wanted\u{201d}.");
+    browser.wait_for("1 to 1 of 1");
 }

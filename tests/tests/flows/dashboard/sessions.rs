@@ -2,7 +2,7 @@
 
 use super::Desk;
 use super::browser::Browser;
-use super::desk::sign_in;
+use super::desk::{examine, sign_in};
 use super::elsewhere::Elsewhere;
 use crate::flows::fixture::{eventually, parts, project};
 use crate::flows::tls::Authority;
@@ -10,13 +10,14 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 use xtask::stack::{ControlPlane, Ports, Process};
 
 /// A name that leads to this machine in the test's browser alone, so that it is no machine of the browser's own.
-const HOST: &str = "keys.example";
+pub const HOST: &str = "keys.example";
 
 fn start(settings: &str) -> (ControlPlane, Ports, TempDir) {
     let (folder, ports) = (tempfile::tempdir().unwrap(), Ports::any().unwrap());
@@ -25,24 +26,29 @@ fn start(settings: &str) -> (ControlPlane, Ports, TempDir) {
     (made, ports, folder)
 }
 
-#[test]
-fn over_https_the_session_is_a_cookie_of_this_host_alone_that_no_script_reads() {
-    let (mut control_plane, ports, folder) = start("");
+/// Serves it over HTTPS from now on, with a certificate for [`HOST`] and these settings besides.
+pub fn over_https(control_plane: &mut ControlPlane, ports: Ports, folder: &Path, settings: &str) -> Process {
     control_plane.stop().unwrap();
-    Authority::new().issue(HOST, folder.path(), "tls");
-    let (certificate, key) = (folder.path().join("tls.pem"), folder.path().join("tls-key.pem"));
+    Authority::new().issue(HOST, folder, "tls");
+    let (certificate, key) = (folder.join("tls.pem"), folder.join("tls-key.pem"));
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let file = folder.path().join("tls.toml");
-    let settings = format!("tls_cert = \"{}\"\ntls_key = \"{}\"\n", certificate.display(), key.display());
-    std::fs::write(&file, settings).unwrap();
+    let file = folder.join("tls.toml");
+    let tls = format!("tls_cert = \"{}\"\ntls_key = \"{}\"\n", certificate.display(), key.display());
+    std::fs::write(&file, tls + settings).unwrap();
     let mut serve = Command::new(&parts().keyplane);
     serve.arg("serve").arg("--data-dir").arg(control_plane.data()).arg("--config").arg(&file);
     serve.args(["--listen", &format!("127.0.0.1:{}", ports.api)]);
     serve.args(["--sync-listen", &format!("127.0.0.1:{}", ports.sync)]);
-    let mut process = Process::start("the control plane", serve, &folder.path().join("tls.log")).unwrap();
+    let mut process = Process::start("the control plane", serve, &folder.join("tls.log")).unwrap();
     let listens = || TcpStream::connect(("127.0.0.1", ports.api)).is_ok();
     process.wait_until(Duration::from_mins(1), listens).unwrap();
+    process
+}
 
+#[test]
+fn over_https_the_session_is_a_cookie_of_this_host_alone_that_no_script_reads() {
+    let (mut control_plane, ports, folder) = start("");
+    let _process = over_https(&mut control_plane, ports, folder.path(), "");
     let base = format!("https://{HOST}:{}", ports.api);
     let browser = Browser::start(true);
     sign_in(&browser, &base, control_plane.admin_key().expose_secret());
@@ -109,6 +115,76 @@ fn signing_out_everywhere_ends_the_session_of_another_browser_and_signing_out_do
     one.run("history.back()");
     one.find("#credential");
     assert!(!one.text().contains("Acme"));
+}
+
+#[test]
+fn where_one_is_signed_in_is_listed_and_what_is_ended_from_elsewhere_is_out_at_its_next_click() {
+    let (control_plane, _ports, _folder) = start("");
+    let (base, key) = (control_plane.client().base().to_owned(), control_plane.admin_key().expose_secret().to_owned());
+    let api = control_plane.api();
+    let projects = api.client().get("/v1/projects", &[]).unwrap().json();
+    let (project, account) = (&projects["data"][0]["id"], &projects["data"][0]["account_id"]);
+    api.create_key(project.as_str().unwrap(), "Kept").unwrap();
+    let keys = format!("{base}/accounts/{}/keys", account.as_str().unwrap());
+    let (one, other) = (Browser::start(true), Browser::start(true));
+    let rows = || one.count("main tbody tr");
+    sign_in(&one, &base, &key);
+    sign_in(&other, &base, &key);
+    other.open(&keys);
+    other.wait_for("Kept");
+
+    // By the menu, as people find it.
+    one.click(".viewer summary");
+    one.click(".viewer a[href='/sessions']");
+    one.wait_for("This one");
+    assert_eq!((rows(), one.count("main tbody .badge")), (2, 1));
+    for row in ["tr:has(.badge)", "tr:not(:has(.badge))"] {
+        let row = one.text_of(&format!("main tbody {row}"));
+        for told in ["Chrome on Linux", "127.0.0.1", "Admin key"] {
+            assert!(row.contains(told), "{told}: {row}");
+        }
+    }
+    let times =
+        "return [...document.querySelectorAll('main tbody time')].map(time => Date.now() - Date.parse(time.dateTime))";
+    let times = one.run(times);
+    let times: Vec<_> = times.as_array().unwrap().iter().map(|age| age.as_f64().unwrap()).collect();
+    assert_eq!(times.len(), 4, "since when and last seen, of each");
+    assert!(times.iter().all(|age| (-1_000.0..120_000.0).contains(age)), "{times:?}");
+    examine(&one, "sessions");
+
+    let end = "main tbody tr:not(:has(.badge)) button";
+    one.click(end);
+    one.wait_for("The session is ended.");
+    assert_eq!(rows(), 1);
+    examine(&one, "sessions-ended");
+    // Its next click is one that the script sends.
+    other.click("a.tool.danger");
+    other.find("#credential");
+    assert!(!other.text().contains("Kept") && other.cookies().is_empty());
+    assert_eq!(api.client().get("/v1/keys", &[]).unwrap().json()["data"][0]["status"], "active");
+
+    // Everywhere, from the page: here too.
+    sign_in(&other, &base, &key);
+    one.open(&format!("{base}/sessions"));
+    assert_eq!(rows(), 2);
+    one.click("main form:has([name=everywhere]) button");
+    one.wait_for("You are signed out");
+    other.click(".side nav a[href$='/keys']");
+    other.find("#credential");
+    for browser in [&one, &other] {
+        browser.open(&keys);
+        browser.find("#credential");
+        assert!(browser.cookies().is_empty() && !browser.text().contains("Kept"));
+    }
+    // The operator's log has it, newest first, as the guide asks for it.
+    let mut audit = Command::new(&parts().keyplane);
+    audit.args(["audit", "--object-kind", "session", "--since", "24h", "--json"]);
+    audit.env("KEYPLANE_URL", &base).env("KEYPLANE_API_KEY", &key);
+    let log = xtask::run::read(audit).unwrap();
+    let entries = serde_json::Deserializer::from_str(&log).into_iter::<Value>().map(Result::unwrap);
+    let mut actions: Vec<_> = entries.map(|entry| entry["action"].as_str().unwrap().to_owned()).collect();
+    actions.reverse();
+    assert_eq!(actions, ["session.begin", "session.begin", "session.end", "session.begin", "session.end_all"]);
 }
 
 #[test]
