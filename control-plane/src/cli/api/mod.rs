@@ -14,7 +14,9 @@ pub mod usage;
 pub mod users;
 
 use super::Failure;
-use keyplane_sdk::{ApiKey, Client, Error, Pager};
+use crate::domain::secret::{ADMIN_PREFIX, Secret};
+use keyplane_contract::key::KeyError;
+use keyplane_sdk::{ApiKey, ApiKeyError, ApiKeyErrorReason, Client, Error, Pager};
 use serde::Serialize;
 use std::future::Future;
 use table::Table;
@@ -35,8 +37,12 @@ pub struct Remote {
 
 impl Remote {
     fn client(&self) -> Result<Client, Failure> {
-        let credential = ApiKey::from_env(CREDENTIAL)?;
-        Ok(Client::builder().base_url(&self.url).credential(credential).build()?)
+        let builder = Client::builder().base_url(&self.url);
+        let builder = match ApiKey::from_env(CREDENTIAL) {
+            Ok(key) => builder.credential(key),
+            Err(error) => builder.token(made_by_operator(&error).ok_or(error)?),
+        };
+        Ok(builder.build()?)
     }
 
     /// Runs `work` with a client, to its end.
@@ -45,6 +51,15 @@ impl Remote {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(work(client, Show { json: self.json }))
     }
+}
+
+/// The first admin key may be any long text that an operator made. A key of Keyplane's own that was damaged is none.
+fn made_by_operator(error: &ApiKeyError) -> Option<String> {
+    let ApiKeyErrorReason::Malformed(KeyError::Prefix | KeyError::Character { .. }) = error.reason() else {
+        return None;
+    };
+    let text = std::env::var(CREDENTIAL).ok()?;
+    Secret::from_operator(text.clone(), ADMIN_PREFIX).is_ok().then_some(text)
 }
 
 /// How answers are shown: a table for people, JSON for scripts.
