@@ -1,6 +1,6 @@
-//! What is packed, read by the programs that operators read it with: skopeo, Helm, the schemas of Kubernetes, systemd, hadolint.
+//! What is packed, read by the programs that operators read it with: skopeo, Helm, the schemas of Kubernetes, systemd, hadolint, OpenSSH.
 //!
-//! The control plane in these packages is a small file, because nothing here runs it; the flow `package` runs a real one.
+//! The control plane in these packages is a small file, because nothing here runs it; the flows `package` and `containers` run a real one.
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -84,28 +84,133 @@ fn the_same_parts_give_the_same_bytes_and_every_file_is_in_the_sums() {
     refused(Command::new("sha256sum").args(["--check", "--strict", "SHA256SUMS"]).current_dir(&first));
 }
 
-/// A block of the guide, with the package in place of `target/package`.
-fn guide(kind: &str, package: &Path) -> Command {
+/// A block of the guide.
+fn block(kind: &str) -> String {
     let guide = fs::read_to_string(project().root().join("docs/packaging.md")).unwrap();
-    let block = guide.split(&format!("```sh {kind}\n")).nth(1).unwrap().split("```").next().unwrap();
-    let place = package.to_str().unwrap();
-    let copy = format!("dir:{place}-pushed");
-    // There is no registry here, so the image goes to a folder; what is read is what the guide says.
-    let script =
-        block.replace("target/package", place).replace("docker://registry.example/keyplane-filter:0.1.0", &copy);
+    let (_, rest) = guide.split_once(&format!("```sh {kind}\n")).unwrap_or_else(|| panic!("no block {kind}"));
+    rest.split_once("```").unwrap().0.to_owned()
+}
+
+/// A script in the folder of a reader, where the package is `target/package`.
+fn script(package: &Path, script: &str) -> Command {
+    let folder = package.ancestors().nth(2).unwrap();
+    assert!(package.ends_with("target/package"));
     let mut bash = Command::new("bash");
-    bash.args(["-euo", "pipefail", "-c", &script.replace("skopeo ", "skopeo --insecure-policy ")]);
+    bash.args(["-euo", "pipefail", "-c", script]).current_dir(folder);
     bash
+}
+
+/// A package where the guide has it.
+fn packed_as_in_the_guide() -> (TempDir, PathBuf) {
+    let (folder, package) = packed();
+    let place = folder.path().join("target/package");
+    fs::create_dir(folder.path().join("target")).unwrap();
+    fs::rename(package, &place).unwrap();
+    (folder, place)
 }
 
 #[test]
 fn the_commands_of_the_guide_check_and_push_the_package() {
     tools();
-    let (_folder, package) = packed();
-    read(&mut guide("check", &package));
-    read(&mut guide("push", &package));
-    let pushed = PathBuf::from(format!("{}-pushed", package.display()));
-    assert!(pushed.join("manifest.json").is_file());
+    let (folder, package) = packed_as_in_the_guide();
+    read(&mut script(&package, &block("check")));
+    // There is no registry here, so the image goes to a folder.
+    let push = block("push").replace("docker://registry.example/keyplane-filter:0.1.0", "dir:pushed");
+    read(&mut script(&package, &push.replace("skopeo ", "skopeo --insecure-policy ")));
+    assert!(folder.path().join("pushed/manifest.json").is_file());
+}
+
+#[test]
+fn the_signature_of_the_guide_holds_and_nothing_else_passes_for_it() {
+    tools();
+    let (folder, package) = packed_as_in_the_guide();
+    // A reader is asked for a passphrase.
+    let sign = block("sign").replace("ssh-keygen -t", "ssh-keygen -q -N '' -t");
+    let verify = || script(&package, &block("verify"));
+    read(&mut script(&package, &sign));
+    let said = read(&mut verify());
+    assert!(said.starts_with("Good \"keyplane\" signature for releases@example.com"), "{said}");
+
+    let (sums, signature) = (package.join("SHA256SUMS"), package.join("SHA256SUMS.sig"));
+    let signed = fs::read(&sums).unwrap();
+    fs::write(&sums, [signed.as_slice(), b"\n"].concat()).unwrap();
+    refused(&mut verify());
+    fs::write(&sums, &signed).unwrap();
+    read(&mut verify());
+
+    // The same key for another purpose.
+    fs::remove_file(&signature).unwrap();
+    read(&mut script(&package, "ssh-keygen -Y sign -f release-key -n another target/package/SHA256SUMS"));
+    refused(&mut verify());
+
+    // Somebody else, who did as the guide says: good for those who have that list, and not for the readers.
+    fs::remove_file(&signature).unwrap();
+    let (key, list) = (folder.path().join("release-key"), folder.path().join("allowed-signers"));
+    let readers = fs::read(&list).unwrap();
+    fs::rename(&key, folder.path().join("kept-apart")).unwrap();
+    read(&mut script(&package, &sign));
+    read(&mut verify());
+    fs::write(&list, readers).unwrap();
+    refused(&mut verify());
+}
+
+#[test]
+fn the_commands_of_the_guide_for_kubernetes_create_a_secret_and_the_chart_that_reads_it() {
+    let (folder, package) = packed_as_in_the_guide();
+    let (programs, made) = (folder.path().join("bin"), folder.path().join("made"));
+    fs::create_dir(&programs).unwrap();
+    fs::create_dir(&made).unwrap();
+    // No cluster is at hand: each command tells what it would create, in a file of its own.
+    for (name, real) in [("kubectl", "kubectl"), ("helm", "helm")] {
+        let real = tools().programs().join(real);
+        let wrapper = format!(
+            "#!/bin/sh\nexport KUBECONFIG=/dev/null HELM_CONFIG_HOME=$PWD HELM_CACHE_HOME=$PWD HELM_DATA_HOME=$PWD\n\
+             exec '{}' \"$@\" --dry-run=client --output json > '{}'/{name}-$$.json\n",
+            real.display(),
+            made.display()
+        );
+        let path = programs.join(name);
+        fs::write(&path, wrapper).unwrap();
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    read(script(&package, &block("kubernetes")).env("PATH", path));
+
+    let mut objects = BTreeMap::new();
+    for entry in fs::read_dir(&made).unwrap() {
+        let object: Value = serde_json::from_slice(&fs::read(entry.unwrap().path()).unwrap()).unwrap();
+        // Helm tells of a release, which has no kind.
+        objects.insert(object["kind"].as_str().unwrap_or("release").to_owned(), object);
+    }
+    let kinds: Vec<_> = objects.keys().map(String::as_str).collect();
+    assert_eq!(kinds, ["Namespace", "Secret", "release"]);
+    assert_eq!(objects["Namespace"]["metadata"]["name"], "auth");
+    let secret = &objects["Secret"];
+    assert_eq!(secret["metadata"]["namespace"], "auth");
+    for file in ["admin-key", "proxy-token"] {
+        let text = fs::read(folder.path().join(file)).unwrap();
+        assert_eq!(text.len(), 64, "{file} is no 64 digits");
+        assert!(text.iter().all(u8::is_ascii_hexdigit), "{file} ends with a line");
+        assert!(secret["data"][file].is_string(), "the secret has no {file}");
+    }
+    let release = &objects["release"];
+    assert_eq!((&release["name"], &release["namespace"]), (&json!("keyplane"), &json!("auth")));
+
+    // What is installed is what the chart makes of the same values, and it reads that secret.
+    let values = json!({
+        "image": { "repository": "registry.example/keyplane" },
+        "credentials": { "existingSecret": "keyplane-credentials" },
+    });
+    let rendered = render(&package, &values);
+    let manifest = release["manifest"].as_str().unwrap();
+    assert_eq!(read(&mut template(&package, &values)).trim(), manifest.trim());
+    let container = &rendered["Deployment"]["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["image"], format!("registry.example/keyplane:{VERSION}"));
+    let read_keys = container["env"].as_array().unwrap().iter().filter_map(|variable| {
+        let reference = &variable["valueFrom"]["secretKeyRef"];
+        (reference["name"] == secret["metadata"]["name"]).then(|| reference["key"].as_str().unwrap())
+    });
+    assert_eq!(read_keys.collect::<Vec<_>>(), ["admin-key", "proxy-token"]);
 }
 
 #[test]

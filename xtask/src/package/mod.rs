@@ -144,7 +144,7 @@ fn write(path: &Path, content: &[u8]) -> Result<()> {
     set_mode(path, 0o644)
 }
 
-fn set_mode(path: &Path, mode: u32) -> Result<()> {
+pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<()> {
     let permissions: std::fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
     std::fs::set_permissions(path, permissions).with_context(|| format!("cannot change {}", path.display()))
 }

