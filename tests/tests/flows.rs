@@ -10,6 +10,7 @@ mod flows {
     mod cache;
     mod changes;
     mod command_line;
+    mod containers;
     mod crash;
     mod credentials;
     mod dashboard;

@@ -12,6 +12,7 @@
 //! - [`oldest_rust`]: the SDK with the oldest Rust that it promises
 //! - [`manifests`]: models of Kubernetes kinds, for the examples
 //! - [`browser`]: a real browser, for the dashboard
+//! - [`containers`]: containers and base images, for what is packed
 //! - [`parts`]: everything a stack is made of, built or fetched
 //! - [`stack`]: control plane, upstream and Envoy as child processes
 //! - [`up`], [`test`]: the two commands
@@ -21,6 +22,7 @@
 
 pub mod bench;
 pub mod browser;
+pub mod containers;
 pub mod envoy;
 pub mod fuzz;
 pub mod manifests;

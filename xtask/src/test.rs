@@ -10,6 +10,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::browser;
+use crate::containers;
 use crate::fuzz;
 use crate::manifests;
 use crate::nginx;
@@ -25,6 +26,8 @@ use crate::up;
 
 /// Pure crates: their tests need nothing but a compiler.
 const FAST: [&str; 2] = ["keyplane-contract", "keyplane-filter-engine"];
+/// The flows that start containers, which not every machine can.
+const CONTAINERS: &str = "flows::containers::";
 
 /// What a run of tests says of itself.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -71,10 +74,26 @@ pub fn test(project: &Project) -> Result<()> {
     step("all other crates, and flows through a real Envoy", || {
         let mut cargo = project.cargo(["test", "--workspace", "--no-fail-fast"]);
         cargo.args(FAST.iter().flat_map(|name| ["--exclude", name])).envs(parts.environment());
+        cargo.args(["--", "--skip", CONTAINERS]);
         total.add(tests(cargo)?);
         Ok(())
     })?;
-    let not_run = step("the SDK with the oldest Rust that it promises", || oldest_rust::check(project))?;
+    let mut not_run = Vec::new();
+    not_run.extend(step("the package in containers: Docker and systemd", || {
+        if let Err(why) = containers::obtain(project)? {
+            return Ok(Some(format!("what docs/packaging.md says of Docker and systemd: {why}")));
+        }
+        let mut cargo = project.cargo(["test", "--workspace", "--no-fail-fast", "--test", "flows"]);
+        cargo.args(FAST.iter().flat_map(|name| ["--exclude", name])).envs(parts.environment());
+        cargo.args(["--", CONTAINERS]);
+        let run = tests(cargo)?;
+        if run.passed == 0 {
+            bail!("no test is named {CONTAINERS}");
+        }
+        total.add(run);
+        Ok(None)
+    })?);
+    not_run.extend(step("the SDK with the oldest Rust that it promises", || oldest_rust::check(project))?);
     step("fuzz targets, bounded", || {
         total.passed += fuzz::fuzz(project, &fuzz::Options::bounded())?;
         Ok(())
@@ -84,7 +103,7 @@ pub fn test(project: &Project) -> Result<()> {
     if total.ignored > 0 {
         println!("{} ignored", total.ignored);
     }
-    if let Some(not_run) = not_run {
+    for not_run in not_run {
         println!("NOT RUN here: {not_run}");
     }
     println!("all steps took {:.0} s", started.elapsed().as_secs_f64());
