@@ -100,11 +100,61 @@ fn a_key_is_rotated_restricted_and_counted_on_the_command_line() {
     assert!(at("key.revoke") < at("key.rotate") && at("key.rotate") < at("key.create"), "newest first: {log}");
     let next = shell.json(&["keys", "create", "--project", id(&project), "second"]);
     let rotated = shell.shown(&["keys", "rotate", id(&next), "--grace", "0s", "--wait", "20s"]);
-    assert!(rotated.contains("The old key is revoked.\n\nKnown to all 1 live proxies"), "{rotated}");
-    let header = [("x-api-key", next["key"].as_str().unwrap())];
-    assert!((0..12).all(|_| flow.proxy().get("/", &header).unwrap().status == 401), "no proxy takes it any more");
+    assert!(rotated.contains("The old key is revoked.\n\nKnown to the one live proxy after "), "{rotated}");
+    assert_eq!(statuses(&flow, next["key"].as_str().unwrap()), [401; 12], "no worker takes it any more");
     assert!(shell.shown(&["accounts", "update", id(&account), "--suspend"]).contains("suspended"));
     assert!(shell.shown(&["accounts", "update", id(&account), "--resume"]).contains("active"));
+    let third = shell.json(&["keys", "create", "--project", id(&project), "third"]);
+    let rotated = shell.json(&["keys", "rotate", id(&third), "--grace", "1h", "--wait", "20s"]);
+    assert!(rotated["replaces"]["replaced_by"] == rotated["id"] && rotated["grace_ends_at"].is_string(), "{rotated}");
+    assert_eq!((&rotated["receipt"]["proxies"], &rotated["receipt"]["applied"]), (&1.into(), &1.into()));
+}
+
+/// What a credential is answered, often enough to meet each worker.
+fn statuses(flow: &Flow, secret: &str) -> Vec<u16> {
+    (0..12).map(|_| flow.proxy().get("/", &[("x-api-key", secret)]).unwrap().status).collect()
+}
+
+#[test]
+fn each_command_that_takes_a_right_away_waits_for_the_proxies_and_says_who_has_it() {
+    let flow = Flow::start();
+    let shell = Shell { flow: &flow, binary: parts().keyplane };
+    let account = shell.json(&["accounts", "create", "Acme"]);
+    let create = ["projects", "create", "--account", id(&account), "--live", "cw_live", "--test", "cw_test", "Shell"];
+    let project = shell.json(&create);
+    let key = shell.json(&["keys", "create", "--project", id(&project), "job"]);
+    let create = ["users", "create", "--account", id(&account), "--email", "ada@example.com", "Ada"];
+    let user = shell.json(&create);
+    let token = |name| shell.json(&["tokens", "create", "--user", id(&user), name]);
+    let (laptop, desk) = (token("laptop"), token("desk"));
+    let secret = |object: &Value| object["key"].as_str().unwrap().to_owned();
+    let answers = |object: &Value| statuses(&flow, &secret(object));
+    for known in [&key, &laptop, &desk] {
+        eventually("it works", || answers(known) == [200; 12]);
+    }
+
+    let waited = |arguments: &[&str]| {
+        let shown = shell.shown(&[arguments, &["--wait", "20s"]].concat());
+        let (table, receipt) = shown.split_once("\n\n").unwrap_or_else(|| panic!("no receipt: {shown}"));
+        assert!(table.starts_with("ID ") && receipt.contains(" the one live proxy after "), "{shown}");
+        receipt.split(" the one ").next().unwrap().to_owned()
+    };
+    assert_eq!(waited(&["keys", "disable", id(&key)]), "Refused by");
+    assert_eq!(answers(&key), [401; 12]);
+    assert_eq!(waited(&["keys", "enable", id(&key)]), "Known to");
+    assert_eq!(answers(&key), [200; 12]);
+    assert_eq!(waited(&["accounts", "update", id(&account), "--suspend"]), "Its keys are refused by");
+    assert!(!answers(&key).contains(&200) && !answers(&laptop).contains(&200));
+    assert_eq!(waited(&["accounts", "update", id(&account), "--resume"]), "Known to");
+    assert_eq!((answers(&key), answers(&laptop)), (vec![200; 12], vec![200; 12]));
+    assert_eq!(waited(&["tokens", "revoke", id(&laptop), "--reason", "lost"]), "Refused by");
+    assert_eq!((answers(&laptop), answers(&desk)), (vec![401; 12], vec![200; 12]));
+    assert_eq!(waited(&["users", "remove", id(&user)]), "Their tokens are refused by");
+    assert_eq!(answers(&desk), [401; 12]);
+    let revoked = shell.json(&["keys", "revoke", id(&key), "--wait", "20s"]);
+    assert_eq!((&revoked["receipt"]["proxies"], &revoked["receipt"]["applied"]), (&1.into(), &1.into()));
+    assert_eq!(answers(&key), [401; 12]);
+    assert!(shell.error(&["keys", "disable", id(&key), "--wait", "2m"]).contains("at most 55s"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `keyplane accounts`
 
+use super::receipt::Wait;
 use super::{Remote, Row, first, when};
 use crate::cli::Failure;
 use clap::Subcommand;
@@ -35,6 +36,8 @@ enum Command {
         id: AccountId,
         #[command(flatten)]
         change: Change,
+        #[command(flatten)]
+        wait: Wait,
     },
     /// List accounts, newest first
     List {
@@ -101,7 +104,14 @@ impl Accounts {
                 }
                 show.one(&client.accounts().create(&new).await?)
             }
-            Command::Update { id, change } => show.one(&client.accounts().update(id, &change.into()).await?),
+            Command::Update { id, change, wait } => {
+                let done = if change.suspend { "Its keys are refused by" } else { "Known to" };
+                let mut update = UpdateAccount::from(change);
+                if let Some(wait) = wait.wait {
+                    update = update.wait(wait);
+                }
+                show.changed(&client.accounts().update(id, &update).await?, done)
+            }
             Command::Get { id } => show.one(&client.accounts().get(id).await?),
             Command::List { limit } => show.many(&first(client.accounts().all(ListAccounts::new()), limit).await?),
         })

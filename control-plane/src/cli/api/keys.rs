@@ -1,14 +1,15 @@
 //! `keyplane keys`
 
-use super::time::{ahead, length, wait};
+use super::receipt::Wait;
+use super::time::{ahead, length};
 use super::{Remote, Row, Show, first, when};
 use crate::cli::Failure;
 use clap::{Subcommand, ValueEnum};
 use keyplane_sdk::{
-    Client, CreateKey, Environment, Key, KeyId, KeySource, KeyStatus, ListKeys, ProjectId, Receipt, RevokeKey,
-    RotateKey, RotatedKey,
+    Client, CreateKey, Environment, Key, KeyId, KeySource, KeyStatus, ListKeys, ProjectId, RevokeKey, RotateKey,
+    RotatedKey, UpdateKey,
 };
-use std::fmt::Write as _;
+use serde::Serialize;
 use std::time::Duration;
 
 /// Create, show, rename, rotate, switch off and revoke keys
@@ -92,9 +93,8 @@ enum Command {
         /// Revoke the old key by itself once no proxy has seen it for so many hours
         #[arg(long, value_name = "HOURS")]
         retire_when_idle: Option<u64>,
-        /// Wait until every live proxy knows of it, for at most so long, such as 5s or 500ms, and tell which lag
-        #[arg(long, value_name = "TIME", value_parser = wait)]
-        wait: Option<Duration>,
+        #[command(flatten)]
+        wait: Wait,
     },
     /// Show from where a rotated key is still used
     Sources {
@@ -105,11 +105,15 @@ enum Command {
     Disable {
         /// Its id
         id: KeyId,
+        #[command(flatten)]
+        wait: Wait,
     },
     /// Switch a key on again
     Enable {
         /// Its id
         id: KeyId,
+        #[command(flatten)]
+        wait: Wait,
     },
     /// Revoke a key: at once, and for good
     Revoke {
@@ -118,9 +122,8 @@ enum Command {
         /// Why; kept with the key and in the audit log
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
-        /// Wait until every live proxy refuses it, for at most so long, such as 5s or 500ms, and tell which lag
-        #[arg(long, value_name = "TIME", value_parser = wait)]
-        wait: Option<Duration>,
+        #[command(flatten)]
+        wait: Wait,
     },
 }
 
@@ -193,17 +196,16 @@ impl Command {
                 if let Some(hours) = retire_when_idle {
                     how = how.retire_when_idle_hours(hours);
                 }
-                if let Some(wait) = wait {
+                if let Some(wait) = wait.wait {
                     how = how.wait(wait);
                 }
-                let rotated = keys.rotate(id, &how).await?;
-                show.created(&rotated.key, &rotated.secret)?;
+                let RotatedKey { key, secret, replaces, grace_ends_at, .. } = keys.rotate(id, &how).await?;
+                let rotated = Rotated { key, replaces, grace_ends_at };
+                show.created(&rotated, &secret)?;
                 if !show.json {
                     println!("{}", handover(&rotated));
-                    if let Some(receipt) = &rotated.key.receipt {
-                        println!("\n{}", in_words("Known to", receipt));
-                    }
                 }
+                show.receipt("Known to", rotated.key.receipt.as_ref());
                 Ok(())
             }
             Self::Sources { id } => {
@@ -216,47 +218,49 @@ impl Command {
                 }
                 show.many(&sources)
             }
-            Self::Disable { id } => show.one(&keys.set_enabled(id, false).await?),
-            Self::Enable { id } => show.one(&keys.set_enabled(id, true).await?),
+            Self::Disable { id, wait } => show.changed(&keys.update(id, &switch(false, wait)).await?, "Refused by"),
+            Self::Enable { id, wait } => show.changed(&keys.update(id, &switch(true, wait)).await?, "Known to"),
             Self::Revoke { id, reason, wait } => {
                 let mut how = RevokeKey::new();
                 if let Some(reason) = reason {
                     how = how.reason(reason);
                 }
-                if let Some(wait) = wait {
+                if let Some(wait) = wait.wait {
                     how = how.wait(wait);
                 }
-                let key = keys.revoke_with(id, &how).await?;
-                show.one(&key)?;
-                if let Some(receipt) = key.receipt.filter(|_| !show.json) {
-                    println!("\n{}", in_words("Refused by", &receipt));
-                }
-                Ok(())
+                show.changed(&keys.revoke_with(id, &how).await?, "Refused by")
             }
         }
     }
 }
 
-/// Says who has a change, and who may lack it.
-fn in_words(done: &str, receipt: &Receipt) -> String {
-    let Receipt { revision, proxies, applied, elapsed_ms, .. } = receipt;
-    let mut text = match (proxies, applied) {
-        (0, _) => "No proxy is alive.".to_owned(),
-        (all, some) if all == some => format!("{done} all {all} live proxies after {elapsed_ms} ms."),
-        (all, some) => format!("{done} {some} of {all} live proxies after {elapsed_ms} ms."),
-    };
-    let _ = write!(text, " Revision {revision}.");
-    for proxy in receipt.lagging.iter().flatten() {
-        let name = if proxy.name.is_empty() { "without a name" } else { &proxy.name };
-        let seen = proxy.workers.iter().map(|worker| worker.last_seen_at).max();
-        let workers = proxy.workers.len();
-        let _ = write!(text, "\nLags: proxy {name}, {workers} of its workers, last seen {}.", when(seen));
+fn switch(on: bool, wait: Wait) -> UpdateKey {
+    let change = UpdateKey::new().enabled(on);
+    match wait.wait {
+        Some(wait) => change.wait(wait),
+        None => change,
     }
-    text
+}
+
+/// What a rotation answers with, but for the secret.
+#[derive(Serialize)]
+struct Rotated {
+    #[serde(flatten)]
+    key: Key,
+    replaces: Key,
+    grace_ends_at: Option<jiff::Timestamp>,
+}
+
+impl Row for Rotated {
+    const COLUMNS: &'static [&'static str] = Key::COLUMNS;
+
+    fn cells(&self) -> Vec<String> {
+        self.key.cells()
+    }
 }
 
 /// Says how long the old key works on, and how to see who still uses it.
-fn handover(rotated: &RotatedKey) -> String {
+fn handover(rotated: &Rotated) -> String {
     let old = &rotated.replaces;
     if old.status == KeyStatus::Revoked {
         return "The old key is revoked.".to_owned();

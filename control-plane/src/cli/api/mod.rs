@@ -7,6 +7,7 @@ pub mod audit;
 pub mod keys;
 pub mod projects;
 pub mod proxy_tokens;
+mod receipt;
 mod table;
 mod time;
 pub mod tokens;

@@ -1,10 +1,11 @@
 //! `keyplane tokens`: personal access tokens.
 
+use super::receipt::Wait;
 use super::time::ahead;
 use super::{Remote, Row, first, when};
 use crate::cli::Failure;
 use clap::Subcommand;
-use keyplane_sdk::{CreatePersonalToken, KeyId, ListPersonalTokens, PersonalToken, UserId};
+use keyplane_sdk::{CreatePersonalToken, KeyId, ListPersonalTokens, PersonalToken, RevokeKey, UserId};
 
 /// Create, show, rename and revoke personal access tokens, which act as their user
 #[derive(clap::Args, Debug)]
@@ -54,6 +55,11 @@ enum Command {
     Revoke {
         /// Its id
         id: KeyId,
+        /// Why; kept with the token and in the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        #[command(flatten)]
+        wait: Wait,
     },
 }
 
@@ -98,7 +104,16 @@ impl Tokens {
                     show.many(&first(tokens.all(list), limit).await?)
                 }
                 Command::Rename { id, name } => show.one(&tokens.rename(id, name).await?),
-                Command::Revoke { id } => show.one(&tokens.revoke(id).await?),
+                Command::Revoke { id, reason, wait } => {
+                    let mut how = RevokeKey::new();
+                    if let Some(reason) = reason {
+                        how = how.reason(reason);
+                    }
+                    if let Some(wait) = wait.wait {
+                        how = how.wait(wait);
+                    }
+                    show.changed(&tokens.revoke_with(id, &how).await?, "Refused by")
+                }
             }
         })
     }

@@ -1,5 +1,6 @@
 //! `keyplane users`
 
+use super::receipt::Wait;
 use super::{Remote, Row, first, when};
 use crate::cli::Failure;
 use clap::{Subcommand, ValueEnum};
@@ -72,6 +73,8 @@ enum Command {
     Remove {
         /// Their id
         id: UserId,
+        #[command(flatten)]
+        wait: Wait,
     },
 }
 
@@ -136,7 +139,13 @@ impl Users {
                     show.many(&first(users.all(list), limit).await?)
                 }
                 Command::Update { id, change } => show.one(&users.update(id, &change.into()).await?),
-                Command::Remove { id } => show.one(&users.remove(id).await?),
+                Command::Remove { id, wait } => {
+                    let removed = match wait.wait {
+                        Some(wait) => users.remove_and_wait(id, wait).await?,
+                        None => users.remove(id).await?,
+                    };
+                    show.changed(&removed, "Their tokens are refused by")
+                }
             }
         })
     }
