@@ -6,6 +6,7 @@ use crate::id::AccountId;
 use crate::page::{Page, Pager, Range, one_page};
 use crate::receipt::{Receipt, parameter};
 use crate::transport::{Call, Transport};
+use crate::version::{Version, Versioned};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -40,6 +41,11 @@ impl Accounts<'_> {
         self.transport.send(Call::get(&["v1", "accounts", &id.to_string()])).await
     }
 
+    /// The account with this id, and its version, for an edit that is done only if nobody edited it meanwhile.
+    pub async fn get_versioned(self, id: AccountId) -> Result<Versioned<Account>, Error> {
+        self.transport.send_versioned(Call::get(&["v1", "accounts", &id.to_string()])).await
+    }
+
     /// Edits an account. What the change does not name stays as it is. With a [wait](UpdateAccount::wait) the answer holds a
     /// [receipt](Account::receipt).
     ///
@@ -56,7 +62,8 @@ impl Accounts<'_> {
     /// ```
     pub async fn update(self, id: AccountId, change: &UpdateAccount) -> Result<Account, Error> {
         let call = Call::patch(&["v1", "accounts", &id.to_string()], change);
-        self.transport.send(call.query(parameter(change.wait)).waiting(change.wait)).await
+        let call = call.query(parameter(change.wait)).waiting(change.wait);
+        self.transport.send(call.if_version(change.version.as_ref())).await
     }
 
     /// One page of accounts.
@@ -130,6 +137,8 @@ pub struct UpdateAccount {
     external_id: Change<String>,
     #[serde(skip)]
     wait: Option<Duration>,
+    #[serde(skip)]
+    version: Option<Version>,
 }
 
 impl UpdateAccount {
@@ -178,6 +187,14 @@ impl UpdateAccount {
     #[must_use]
     pub fn wait(mut self, wait: Duration) -> Self {
         self.wait = Some(wait);
+        self
+    }
+
+    /// Does it only if it still has this version, as it was read with [`get_versioned`](crate::Accounts::get_versioned). Otherwise
+    /// the answer is [`Error::Changed`](crate::Error::Changed).
+    #[must_use]
+    pub fn if_version(mut self, version: &Version) -> Self {
+        self.version = Some(version.clone());
         self
     }
 }

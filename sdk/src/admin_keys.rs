@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::id::AdminKeyId;
 use crate::page::{Page, Pager, Range, one_page};
 use crate::transport::{Call, Transport};
+use crate::version::{Version, Versioned};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -29,6 +30,11 @@ impl AdminKeys<'_> {
         self.transport.send(Call::get(&["v1", "admin_keys", &id.to_string()])).await
     }
 
+    /// The admin key with this id, and its version, for an edit that is done only if nobody edited it meanwhile.
+    pub async fn get_versioned(self, id: AdminKeyId) -> Result<Versioned<AdminKey>, Error> {
+        self.transport.send_versioned(Call::get(&["v1", "admin_keys", &id.to_string()])).await
+    }
+
     /// One page of admin keys.
     pub async fn list(self, list: ListAdminKeys) -> Result<Page<AdminKey>, Error> {
         one_page(self.transport, PATH, list.into()).await
@@ -44,9 +50,27 @@ impl AdminKeys<'_> {
         self.transport.send(Call::patch(&["v1", "admin_keys", &id.to_string()], &Rename { name: name.into() })).await
     }
 
+    /// Gives the key another name as [`rename`](Self::rename) does, if it still has this version. Otherwise the answer is
+    /// [`Error::Changed`].
+    pub async fn rename_if(
+        self,
+        id: AdminKeyId,
+        name: impl Into<String>,
+        version: &Version,
+    ) -> Result<AdminKey, Error> {
+        let call = Call::patch(&["v1", "admin_keys", &id.to_string()], &Rename { name: name.into() });
+        self.transport.send(call.if_version(Some(version))).await
+    }
+
     /// Revokes the key for good. The last one with write access stays.
     pub async fn revoke(self, id: AdminKeyId) -> Result<AdminKey, Error> {
         self.transport.send(Call::delete(&["v1", "admin_keys", &id.to_string()])).await
+    }
+
+    /// Revokes the key as [`revoke`](Self::revoke) does, if it still has this version. Otherwise the answer is [`Error::Changed`].
+    pub async fn revoke_if(self, id: AdminKeyId, version: &Version) -> Result<AdminKey, Error> {
+        let call = Call::delete(&["v1", "admin_keys", &id.to_string()]);
+        self.transport.send(call.if_version(Some(version))).await
     }
 }
 

@@ -13,6 +13,9 @@ use std::time::Duration;
 pub enum Error {
     /// The server answered with an error status.
     Api(Box<ApiError>),
+    /// The edit was for a [version](crate::Version) that the object no longer has: somebody changed it since it was read, and
+    /// this call changed nothing. Read it again and decide anew.
+    Changed(Box<ApiError>),
     /// There was no answer.
     Transport(Box<TransportError>),
     /// The server answered with success, but not with what this version knows.
@@ -31,7 +34,7 @@ impl Error {
     /// The HTTP status, if there was an answer.
     pub fn status(&self) -> Option<u16> {
         match self {
-            Self::Api(error) => Some(error.status),
+            Self::Api(error) | Self::Changed(error) => Some(error.status),
             Self::Answer(error) => Some(error.status),
             Self::Transport(_) => None,
         }
@@ -40,7 +43,7 @@ impl Error {
     /// The stable code of the problem, such as `key_not_found`: what a program compares.
     pub fn code(&self) -> Option<&str> {
         match self {
-            Self::Api(error) => error.code.as_deref(),
+            Self::Api(error) | Self::Changed(error) => error.code.as_deref(),
             Self::Transport(_) | Self::Answer(_) => None,
         }
     }
@@ -48,7 +51,7 @@ impl Error {
     /// The request's id, by which the server's log has more.
     pub fn request_id(&self) -> Option<&str> {
         match self {
-            Self::Api(error) => error.request_id.as_deref(),
+            Self::Api(error) | Self::Changed(error) => error.request_id.as_deref(),
             Self::Answer(error) => error.request_id.as_deref(),
             Self::Transport(_) => None,
         }
@@ -57,7 +60,7 @@ impl Error {
     /// What was wrong with which field of the request; empty if the error is not about fields.
     pub fn field_errors(&self) -> &[FieldError] {
         match self {
-            Self::Api(error) => &error.errors,
+            Self::Api(error) | Self::Changed(error) => &error.errors,
             Self::Transport(_) | Self::Answer(_) => &[],
         }
     }
@@ -66,7 +69,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Api(error) => error.fmt(f),
+            Self::Api(error) | Self::Changed(error) => error.fmt(f),
             Self::Transport(error) => error.fmt(f),
             Self::Answer(error) => error.fmt(f),
         }
@@ -76,7 +79,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Api(_) | Self::Answer(_) => None,
+            Self::Api(_) | Self::Changed(_) | Self::Answer(_) => None,
             Self::Transport(error) => error.source(),
         }
     }
@@ -229,6 +232,8 @@ pub enum AnswerErrorKind {
     CursorStandsStill,
     /// The answer to a call that waits for proxies has no receipt: the server does not know waiting yet.
     NoReceipt,
+    /// The answer to a call that reads an object with its version has none: something in between takes the header `ETag` out.
+    NoVersion,
 }
 
 impl fmt::Display for AnswerError {
@@ -241,6 +246,7 @@ impl fmt::Display for AnswerError {
             AnswerErrorKind::TooLong => f.write_str("its body is longer than any answer of Keyplane")?,
             AnswerErrorKind::CursorStandsStill => f.write_str("its list does not move on to the next page")?,
             AnswerErrorKind::NoReceipt => f.write_str("without the receipt that it was asked for")?,
+            AnswerErrorKind::NoVersion => f.write_str("without the version of the object, the header ETag")?,
         }
         f.write_str(". Check that the base URL is Keyplane's management listener, and the versions of both sides")?;
         if self.took_effect {

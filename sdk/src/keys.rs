@@ -8,6 +8,7 @@ use crate::page::{Page, Pager, Range, one_page};
 use crate::receipt::{Receipt, parameter};
 use crate::transport::{Call, Transport};
 use crate::update_key::{Metadata, RevokeKey, UpdateKey};
+use crate::version::Versioned;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -45,6 +46,11 @@ impl Keys<'_> {
     /// The key with this id.
     pub async fn get(self, id: KeyId) -> Result<Key, Error> {
         self.transport.send(Call::get(&["v1", "keys", &id.to_string()])).await
+    }
+
+    /// The key with this id, and its version, for an edit that is done only if nobody edited it meanwhile; see [`Version`](crate::Version).
+    pub async fn get_versioned(self, id: KeyId) -> Result<Versioned<Key>, Error> {
+        self.transport.send_versioned(Call::get(&["v1", "keys", &id.to_string()])).await
     }
 
     /// One page of keys.

@@ -129,6 +129,8 @@ mod update_key;
 mod usage;
 #[cfg(feature = "client")]
 mod users;
+#[cfg(feature = "client")]
+mod version;
 
 #[cfg(feature = "client")]
 pub use accounts::{Account, AccountStatus, Accounts, CreateAccount, ListAccounts, UpdateAccount};
@@ -186,6 +188,8 @@ pub use update_key::{Metadata, RevokeKey, UpdateKey};
 pub use usage::{ListUsage, Usage, UsagePage, UsageRow};
 #[cfg(feature = "client")]
 pub use users::{CreateUser, Identity, ListUsers, Role, UpdateUser, User, Users};
+#[cfg(feature = "client")]
+pub use version::{Version, VersionError, Versioned};
 
 /// Has the examples of the README compiled with the tests.
 #[cfg(doctest)]

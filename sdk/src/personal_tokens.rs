@@ -8,6 +8,7 @@ use crate::page::{Page, Pager, Range, one_page};
 use crate::receipt::Receipt;
 use crate::transport::{Call, Transport};
 use crate::update_key::{Metadata, RevokeKey, UpdateKey};
+use crate::version::Versioned;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -29,6 +30,11 @@ impl PersonalTokens<'_> {
     /// The personal access token with this id.
     pub async fn get(self, id: KeyId) -> Result<PersonalToken, Error> {
         self.transport.send(Call::get(&["v1", "personal_access_tokens", &id.to_string()])).await
+    }
+
+    /// The personal access token with this id, and its version, for an edit that is done only if nobody edited it meanwhile.
+    pub async fn get_versioned(self, id: KeyId) -> Result<Versioned<PersonalToken>, Error> {
+        self.transport.send_versioned(Call::get(&["v1", "personal_access_tokens", &id.to_string()])).await
     }
 
     /// One page of personal access tokens.

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::id::{AccountId, ProjectId};
 use crate::page::{Page, Pager, Range, one_page};
 use crate::transport::{Call, Transport};
+use crate::version::{Version, Versioned};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -37,9 +38,15 @@ impl Projects<'_> {
         self.transport.send(Call::get(&["v1", "projects", &id.to_string()])).await
     }
 
+    /// The project with this id, and its version, for an edit that is done only if nobody edited it meanwhile.
+    pub async fn get_versioned(self, id: ProjectId) -> Result<Versioned<Project>, Error> {
+        self.transport.send_versioned(Call::get(&["v1", "projects", &id.to_string()])).await
+    }
+
     /// Edits a project. What the change does not name stays as it is.
     pub async fn update(self, id: ProjectId, change: &UpdateProject) -> Result<Project, Error> {
-        self.transport.send(Call::patch(&["v1", "projects", &id.to_string()], change)).await
+        let call = Call::patch(&["v1", "projects", &id.to_string()], change);
+        self.transport.send(call.if_version(change.version.as_ref())).await
     }
 
     /// One page of projects.
@@ -107,6 +114,8 @@ pub struct UpdateProject {
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     prefixes: Option<Prefixes>,
+    #[serde(skip)]
+    version: Option<Version>,
 }
 
 impl UpdateProject {
@@ -126,6 +135,14 @@ impl UpdateProject {
     #[must_use]
     pub fn prefixes(mut self, prefixes: Prefixes) -> Self {
         self.prefixes = Some(prefixes);
+        self
+    }
+
+    /// Does it only if it still has this version, as it was read with [`get_versioned`](crate::Projects::get_versioned). Otherwise
+    /// the answer is [`Error::Changed`](crate::Error::Changed).
+    #[must_use]
+    pub fn if_version(mut self, version: &Version) -> Self {
+        self.version = Some(version.clone());
         self
     }
 }

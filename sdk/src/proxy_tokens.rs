@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::id::ProxyTokenId;
 use crate::page::{Page, Pager, Range, one_page};
 use crate::transport::{Call, Transport};
+use crate::version::{Version, Versioned};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -29,6 +30,11 @@ impl ProxyTokens<'_> {
         self.transport.send(Call::get(&["v1", "proxy_tokens", &id.to_string()])).await
     }
 
+    /// The proxy token with this id, and its version, for an edit that is done only if nobody edited it meanwhile.
+    pub async fn get_versioned(self, id: ProxyTokenId) -> Result<Versioned<ProxyToken>, Error> {
+        self.transport.send_versioned(Call::get(&["v1", "proxy_tokens", &id.to_string()])).await
+    }
+
     /// One page of proxy tokens.
     pub async fn list(self, list: ListProxyTokens) -> Result<Page<ProxyToken>, Error> {
         one_page(self.transport, PATH, list.into()).await
@@ -44,9 +50,27 @@ impl ProxyTokens<'_> {
         self.transport.send(Call::patch(&["v1", "proxy_tokens", &id.to_string()], &Named { name: name.into() })).await
     }
 
+    /// Gives the token another name as [`rename`](Self::rename) does, if it still has this version. Otherwise the answer is
+    /// [`Error::Changed`].
+    pub async fn rename_if(
+        self,
+        id: ProxyTokenId,
+        name: impl Into<String>,
+        version: &Version,
+    ) -> Result<ProxyToken, Error> {
+        let call = Call::patch(&["v1", "proxy_tokens", &id.to_string()], &Named { name: name.into() });
+        self.transport.send(call.if_version(Some(version))).await
+    }
+
     /// Revokes the token for good. Proxies that have no other hear of no change from then on.
     pub async fn revoke(self, id: ProxyTokenId) -> Result<ProxyToken, Error> {
         self.transport.send(Call::delete(&["v1", "proxy_tokens", &id.to_string()])).await
+    }
+
+    /// Revokes the token as [`revoke`](Self::revoke) does, if it still has this version. Otherwise the answer is [`Error::Changed`].
+    pub async fn revoke_if(self, id: ProxyTokenId, version: &Version) -> Result<ProxyToken, Error> {
+        let call = Call::delete(&["v1", "proxy_tokens", &id.to_string()]);
+        self.transport.send(call.if_version(Some(version))).await
     }
 }
 

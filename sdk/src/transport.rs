@@ -5,9 +5,10 @@ use crate::entropy;
 use crate::error::{AnswerError, AnswerErrorKind, Error, TransportError, TransportErrorKind};
 use crate::problem::{self, Head};
 use crate::retry::{Fault, Repeat, RetryPolicy, retry_after};
+use crate::version::{Version, Versioned};
 use jiff::Timestamp;
 use keyplane_contract::id::Id;
-use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH, RETRY_AFTER};
 use reqwest::{Method, Response, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -41,6 +42,8 @@ pub(crate) struct Call {
     body: Option<Vec<u8>>,
     /// How long the server was asked to wait.
     wait: Option<Duration>,
+    /// The version that the object must still have.
+    version: Option<Version>,
     /// Whether the second of two such calls is refused because of the first.
     once: bool,
 }
@@ -68,7 +71,7 @@ impl Call {
 
     fn new(method: Method, path: &[&str], body: Option<Vec<u8>>) -> Self {
         let path = path.iter().map(|segment| (*segment).to_owned()).collect();
-        Self { method, path, query: Vec::new(), body, wait: None, once: false }
+        Self { method, path, query: Vec::new(), body, wait: None, version: None, once: false }
     }
 
     /// The same call, with more to say in its query.
@@ -85,6 +88,12 @@ impl Call {
     /// The same call, which is answered otherwise the second time.
     pub(crate) fn once(self) -> Self {
         Self { once: true, ..self }
+    }
+
+    /// The same call, which does something only if the object still has this version. Done once it gives the object another
+    /// one, so that a second call would be refused.
+    pub(crate) fn if_version(self, version: Option<&Version>) -> Self {
+        Self { version: version.cloned(), once: self.once || version.is_some(), ..self }
     }
 
     fn repeat(&self, idempotency_key: Option<&str>) -> Repeat {
@@ -105,9 +114,29 @@ struct Failed {
     retry_after: Option<Duration>,
 }
 
+/// What was read of an answer.
+struct Answer<T> {
+    body: T,
+    status: u16,
+    request_id: Option<String>,
+    version: Option<Version>,
+}
+
 impl Transport {
     /// Sends `call` and reads the answer's body as `T`.
     pub(crate) async fn send<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
+        self.answer(call).await.map(|answer| answer.body)
+    }
+
+    /// Sends `call`, which reads an object, and reads the answer with the object's version.
+    pub(crate) async fn send_versioned<T: DeserializeOwned>(&self, call: Call) -> Result<Versioned<T>, Error> {
+        let Answer { body: object, status, request_id, version } = self.answer(call).await?;
+        let error = || AnswerError { status, request_id, kind: AnswerErrorKind::NoVersion, took_effect: false };
+        let version = version.ok_or_else(|| Error::Answer(Box::new(error())))?;
+        Ok(Versioned { object, version })
+    }
+
+    async fn answer<T: DeserializeOwned>(&self, call: Call) -> Result<Answer<T>, Error> {
         let url = self.url(&call);
         // The same for all attempts: that is what makes them one call.
         let idempotency_key =
@@ -156,17 +185,25 @@ impl Transport {
         if let Some(key) = idempotency_key {
             request = request.header(IDEMPOTENCY_KEY, key);
         }
+        if let Some(version) = &call.version {
+            request = request.header(IF_MATCH, version.condition());
+        }
         request.send().await
     }
 
     /// The inner result is final; the outer error may be worth another attempt.
-    async fn read<T: DeserializeOwned>(&self, call: &Call, response: Response) -> Result<Result<T, Error>, Failed> {
+    async fn read<T: DeserializeOwned>(
+        &self,
+        call: &Call,
+        response: Response,
+    ) -> Result<Result<Answer<T>, Error>, Failed> {
         let status = response.status();
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let hide = (self.credential.expose(), self.credential.mask());
         let request_id = header("x-request-id").map(|id| problem::harmless(&id, hide));
         let content_type = header(CONTENT_TYPE.as_str());
         let retry_after = header(RETRY_AFTER.as_str()).and_then(|value| retry_after(&value, Timestamp::now()));
+        let version = header(ETAG.as_str()).and_then(|value| Version::from_etag(&value));
 
         let body = read_body(response).await;
         if !status.is_success() {
@@ -178,7 +215,9 @@ impl Transport {
                 request_id: request_id.as_deref(),
                 retry_after,
             };
-            let error = Error::Api(Box::new(problem::read(&head, &body, hide)));
+            let error = Box::new(problem::read(&head, &body, hide));
+            let is_changed = call.version.is_some() && error.status == 412;
+            let error = if is_changed { Error::Changed(error) } else { Error::Api(error) };
             return Err(Failed { error, fault: Fault::Status(status.as_u16()), retry_after });
         }
         let unreadable = |kind| {
@@ -193,8 +232,10 @@ impl Transport {
         match body {
             Err(error) => Err(self.lost(call, error)),
             Ok(None) => Ok(unreadable(AnswerErrorKind::TooLong)),
-            Ok(Some(body)) => Ok(serde_json::from_slice(&body)
-                .or_else(|error| unreadable(AnswerErrorKind::Shape { line: error.line(), column: error.column() }))),
+            Ok(Some(body)) => Ok(match serde_json::from_slice(&body) {
+                Ok(body) => Ok(Answer { body, status: status.as_u16(), request_id, version }),
+                Err(error) => unreadable(AnswerErrorKind::Shape { line: error.line(), column: error.column() }),
+            }),
         }
     }
 

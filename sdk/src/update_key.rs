@@ -3,6 +3,7 @@
 use crate::change::Change;
 use crate::receipt::parameter;
 use crate::transport::Call;
+use crate::version::Version;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub struct UpdateKey {
     metadata: Option<Metadata>,
     #[serde(skip)]
     wait: Option<Duration>,
+    #[serde(skip)]
+    version: Option<Version>,
 }
 
 impl UpdateKey {
@@ -101,9 +104,17 @@ impl UpdateKey {
         self
     }
 
+    /// Does it only if it still has this version, as it was read with [`get_versioned`](crate::Keys::get_versioned). Otherwise
+    /// the answer is [`Error::Changed`](crate::Error::Changed).
+    #[must_use]
+    pub fn if_version(mut self, version: &Version) -> Self {
+        self.version = Some(version.clone());
+        self
+    }
+
     /// The call that changes what is at `path`.
     pub(crate) fn call(&self, path: &[&str]) -> Call {
-        Call::patch(path, self).query(parameter(self.wait)).waiting(self.wait)
+        Call::patch(path, self).query(parameter(self.wait)).waiting(self.wait).if_version(self.version.as_ref())
     }
 }
 
@@ -112,6 +123,7 @@ impl UpdateKey {
 pub struct RevokeKey {
     reason: Option<String>,
     wait: Option<Duration>,
+    version: Option<Version>,
 }
 
 impl RevokeKey {
@@ -134,9 +146,18 @@ impl RevokeKey {
         self
     }
 
+    /// Does it only if it still has this version, as it was read with [`get_versioned`](crate::Keys::get_versioned). Otherwise
+    /// the answer is [`Error::Changed`](crate::Error::Changed).
+    #[must_use]
+    pub fn if_version(mut self, version: &Version) -> Self {
+        self.version = Some(version.clone());
+        self
+    }
+
     /// The call that ends what is at `path`.
     pub(crate) fn call(&self, path: &[&str]) -> Call {
         let reason = self.reason.clone().map(|reason| ("reason", reason));
-        Call::delete(path).query(reason).query(parameter(self.wait)).waiting(self.wait)
+        let call = Call::delete(path).query(reason).query(parameter(self.wait));
+        call.waiting(self.wait).if_version(self.version.as_ref())
     }
 }

@@ -6,6 +6,7 @@ use crate::id::{AccountId, UserId};
 use crate::page::{Page, Pager, Range, one_page};
 use crate::receipt::{Receipt, parameter};
 use crate::transport::{Call, Transport};
+use crate::version::{Version, Versioned};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -41,6 +42,11 @@ impl Users<'_> {
         self.transport.send(Call::get(&["v1", "users", &id.to_string()])).await
     }
 
+    /// The user with this id, and its version, for an edit that is done only if nobody edited it meanwhile.
+    pub async fn get_versioned(self, id: UserId) -> Result<Versioned<User>, Error> {
+        self.transport.send_versioned(Call::get(&["v1", "users", &id.to_string()])).await
+    }
+
     /// One page of users.
     pub async fn list(self, list: ListUsers) -> Result<Page<User>, Error> {
         one_page(self.transport, PATH, list.into()).await
@@ -53,7 +59,8 @@ impl Users<'_> {
 
     /// Edits a user. What the change does not name stays as it is.
     pub async fn update(self, id: UserId, change: &UpdateUser) -> Result<User, Error> {
-        self.transport.send(Call::patch(&["v1", "users", &id.to_string()], change)).await
+        let call = Call::patch(&["v1", "users", &id.to_string()], change);
+        self.transport.send(call.if_version(change.version.as_ref())).await
     }
 
     /// Takes a user out of its account. Their personal access tokens are revoked in the same moment.
@@ -182,6 +189,8 @@ pub struct UpdateUser {
     role: Option<Role>,
     #[serde(skip_serializing_if = "Change::is_keep")]
     identity: Change<Identity>,
+    #[serde(skip)]
+    version: Option<Version>,
 }
 
 impl UpdateUser {
@@ -222,6 +231,14 @@ impl UpdateUser {
     #[must_use]
     pub fn no_identity(mut self) -> Self {
         self.identity = Change::Clear;
+        self
+    }
+
+    /// Does it only if it still has this version, as it was read with [`get_versioned`](crate::Users::get_versioned). Otherwise
+    /// the answer is [`Error::Changed`](crate::Error::Changed).
+    #[must_use]
+    pub fn if_version(mut self, version: &Version) -> Self {
+        self.version = Some(version.clone());
         self
     }
 }

@@ -1,11 +1,11 @@
 //! Every call of the client, each with everything that can be said in it.
 
-use super::ID;
+use super::{ID, VERSION};
 use keyplane_sdk::{
     Access, AccountStatus, Client, CreateAccount, CreateKey, CreatePersonalToken, CreateProject, CreateUser,
     Environment, Error, Identity, ListAccounts, ListAdminKeys, ListAudit, ListKeys, ListPersonalTokens, ListProjects,
     ListProxyTokens, ListUsage, ListUsers, Metadata, Prefixes, RevokeKey, Role, RotateKey, UpdateAccount, UpdateKey,
-    UpdateProject, UpdateUser,
+    UpdateProject, UpdateUser, Version, Versioned,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -33,6 +33,12 @@ fn plain(answer: &impl Serialize) -> Value {
     serde_json::to_value(answer).unwrap()
 }
 
+/// What was read with its version, which is the one that the server told.
+fn versioned<T: Serialize>(read: &Versioned<T>) -> Value {
+    assert_eq!(read.version.as_str(), VERSION);
+    plain(&read.object)
+}
+
 /// What was created is never written as JSON by itself, because of the secret.
 fn with_secret(object: &impl Serialize, secret: &keyplane_sdk::ApiKey) -> Value {
     let mut json = plain(object);
@@ -50,6 +56,7 @@ pub async fn all(client: &Client) -> Vec<Told> {
     let metadata: Metadata = json!({"team": "delivery"}).as_object().unwrap().clone();
     let (wait, prefixes) = (Duration::from_millis(1500), Prefixes::new("uk_live", "uk_test"));
     let identity = Identity::new("https://issuer.example", "user_1");
+    let version: Version = VERSION.parse().unwrap();
     let change = UpdateKey::new()
         .name("ci")
         .enabled(true)
@@ -57,17 +64,23 @@ pub async fn all(client: &Client) -> Vec<Told> {
         .allowed_cidrs(["10.0.0.0/8"])
         .expires_at(time)
         .metadata(metadata)
+        .if_version(&version)
         .wait(wait);
-    let end = RevokeKey::new().reason("lost").wait(wait);
+    let end = RevokeKey::new().reason("lost").if_version(&version).wait(wait);
     let (accounts, projects, keys) = (client.accounts(), client.projects(), client.keys());
     let (users, tokens) = (client.users(), client.personal_access_tokens());
     let (admin_keys, proxy_tokens) = (client.admin_keys(), client.proxy_tokens());
 
     let new_account = CreateAccount::new("Example").plan("pro").external_id("org_1");
-    let account =
-        UpdateAccount::new().name("Example").plan("pro").status(AccountStatus::Active).external_id("org_1").wait(wait);
+    let account = UpdateAccount::new()
+        .name("Example")
+        .plan("pro")
+        .status(AccountStatus::Active)
+        .external_id("org_1")
+        .if_version(&version)
+        .wait(wait);
     let new_project = CreateProject::new(id(), "Uploads", prefixes.clone());
-    let project = UpdateProject::new().name("Uploads").prefixes(prefixes);
+    let project = UpdateProject::new().name("Uploads").prefixes(prefixes).if_version(&version);
     let new_key = CreateKey::new(id(), Environment::Live, "ci")
         .scope("a")
         .allowed_cidrs(["10.0.0.0/8"])
@@ -75,6 +88,7 @@ pub async fn all(client: &Client) -> Vec<Told> {
         .metadata("team", "delivery");
     let new_user = CreateUser::new(id(), "ada@example.com", "Ada").role(Role::Admin).identity(identity.clone());
     let user = UpdateUser::new().email("ada@example.com").name("Ada").role(Role::Admin).identity(identity);
+    let user = user.if_version(&version);
     let new_token = CreatePersonalToken::new("laptop")
         .user(id())
         .scopes(["a"])
@@ -109,10 +123,12 @@ pub async fn all(client: &Client) -> Vec<Told> {
         told("list_accounts", accounts.list(ListAccounts::new().limit(7).cursor("c")).await, plain),
         told("create_account", accounts.create(&new_account).await, plain),
         told("get_account", accounts.get(id()).await, plain),
+        told("get_account", accounts.get_versioned(id()).await, versioned),
         told("update_account", accounts.update(id(), &account).await, plain),
         told("list_projects", projects.list(ListProjects::new().account(id()).limit(7).cursor("c")).await, plain),
         told("create_project", projects.create(&new_project).await, plain),
         told("get_project", projects.get(id()).await, plain),
+        told("get_project", projects.get_versioned(id()).await, versioned),
         told("update_project", projects.update(id(), &project).await, plain),
         told(
             "list_keys",
@@ -121,6 +137,7 @@ pub async fn all(client: &Client) -> Vec<Told> {
         ),
         told("create_key", keys.create(&new_key).await, |made| with_secret(&made.key, &made.secret)),
         told("get_key", keys.get(id()).await, plain),
+        told("get_key", keys.get_versioned(id()).await, versioned),
         told("update_key", keys.update(id(), &change).await, plain),
         told("rotate_key", keys.rotate(id(), &rotation).await, |made| {
             let mut json = with_secret(&made.key, &made.secret);
@@ -133,6 +150,7 @@ pub async fn all(client: &Client) -> Vec<Told> {
         told("list_users", users.list(ListUsers::new().account(id()).limit(7).cursor("c")).await, plain),
         told("create_user", users.create(&new_user).await, plain),
         told("get_user", users.get(id()).await, plain),
+        told("get_user", users.get_versioned(id()).await, versioned),
         told("update_user", users.update(id(), &user).await, plain),
         told("remove_user", users.remove_and_wait(id(), wait).await, plain),
         told(
@@ -144,6 +162,7 @@ pub async fn all(client: &Client) -> Vec<Told> {
             with_secret(&made.token, &made.secret)
         }),
         told("get_personal_access_token", tokens.get(id()).await, plain),
+        told("get_personal_access_token", tokens.get_versioned(id()).await, versioned),
         told("update_personal_access_token", tokens.update(id(), &change).await, plain),
         told("revoke_personal_access_token", tokens.revoke_with(id(), &end).await, plain),
         told("list_admin_keys", admin_keys.list(ListAdminKeys::new().limit(7).cursor("c")).await, plain),
@@ -151,13 +170,15 @@ pub async fn all(client: &Client) -> Vec<Told> {
             with_secret(&made.key, &made.secret)
         }),
         told("get_admin_key", admin_keys.get(id()).await, plain),
-        told("update_admin_key", admin_keys.rename(id(), "ops").await, plain),
-        told("revoke_admin_key", admin_keys.revoke(id()).await, plain),
+        told("get_admin_key", admin_keys.get_versioned(id()).await, versioned),
+        told("update_admin_key", admin_keys.rename_if(id(), "ops", &version).await, plain),
+        told("revoke_admin_key", admin_keys.revoke_if(id(), &version).await, plain),
         told("list_proxy_tokens", proxy_tokens.list(ListProxyTokens::new().limit(7).cursor("c")).await, plain),
         told("create_proxy_token", proxy_tokens.create("edge").await, |made| with_secret(&made.token, &made.secret)),
         told("get_proxy_token", proxy_tokens.get(id()).await, plain),
-        told("update_proxy_token", proxy_tokens.rename(id(), "edge").await, plain),
-        told("revoke_proxy_token", proxy_tokens.revoke(id()).await, plain),
+        told("get_proxy_token", proxy_tokens.get_versioned(id()).await, versioned),
+        told("update_proxy_token", proxy_tokens.rename_if(id(), "edge", &version).await, plain),
+        told("revoke_proxy_token", proxy_tokens.revoke_if(id(), &version).await, plain),
         told("list_proxies", client.proxies().list().await, plain),
         told("get_usage", client.usage().list(usage).await, plain),
         told("list_audit", client.audit().list(audit).await, plain),

@@ -19,6 +19,8 @@ pub struct Operation {
     pub query: Vec<String>,
     pub headers: Vec<String>,
     pub body: Option<Value>,
+    /// Whether the answer tells the object's version.
+    pub is_versioned: bool,
     /// What it answers with, as JSON.
     pub answer: Value,
 }
@@ -109,6 +111,7 @@ impl Document {
             query: named("query"),
             headers: named("header"),
             body: (!body.is_null()).then_some(body),
+            is_versioned: !answer["headers"]["etag"].is_null(),
             answer: json(answer),
         }
     }

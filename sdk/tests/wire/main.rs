@@ -11,8 +11,8 @@ mod tls;
 
 use keyplane_sdk::{
     AnswerErrorKind, ApiKey, Client, ClientBuilder, CreateAccount, CreateKey, CreateProject, Environment, Error, KeyId,
-    KeyStatus, ListKeys, ListProjects, Prefixes, ProjectId, RetryPolicy, TransportErrorKind, UpdateAccount, UpdateKey,
-    UpdateUser,
+    KeyStatus, ListKeys, ListProjects, Prefixes, ProjectId, RetryPolicy, RevokeKey, TransportErrorKind, UpdateAccount,
+    UpdateKey, UpdateUser, Version,
 };
 use server::{Reply, Server};
 use std::time::Duration;
@@ -21,6 +21,8 @@ const ADMIN: &str = "kp_admin_0123456789ABCDEFGHIJabcdefghijKL0WJkA0";
 const SECRET: &str = "uk_live_0123456789ABCDEFGHIJabcdefghijKL1ExXni";
 /// A part of both that no mask shows.
 const HIDDEN: &str = "456789ABCDEFGHIJ";
+/// A version of an object.
+const VERSION: &str = "00112233445566778899aabbccddeeff";
 const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
 fn builder(server: &Server) -> ClientBuilder {
@@ -398,6 +400,46 @@ async fn a_revocation_that_waits_gives_the_receipt_and_has_the_time_for_it() {
 
     let error = client.keys().revoke_and_wait(key_id(), Duration::from_millis(1)).await.unwrap_err();
     assert!(matches!(error, Error::Answer(error) if error.kind == AnswerErrorKind::NoReceipt && error.took_effect));
+}
+
+#[tokio::test]
+async fn an_edit_of_another_version_is_an_error_of_its_own() {
+    let problem = serde_json::json!({"code": "precondition_failed", "detail": "Somebody edited it.", "status": 412});
+    let refusal = || Reply::Answer(412, vec!["content-type: application/problem+json"], problem.to_string());
+    let read = Reply::Answer(200, vec!["etag: \"7f\""], key_json("a").to_string());
+    let server = Server::start([read, refusal(), refusal(), refusal(), ok(&key_json("a"))]).await;
+    let client = client(&server);
+    let read = client.keys().get_versioned(key_id()).await.unwrap();
+    assert_eq!((read.object.name.as_str(), read.version.as_str()), ("a", "7f"));
+    let change = UpdateKey::new().name("b").if_version(&read.version);
+    let error = client.keys().update(key_id(), &change).await.unwrap_err();
+    assert_eq!((error.status(), error.code()), (Some(412), Some("precondition_failed")));
+    assert!(error.to_string().contains("Somebody edited it.") && matches!(error, Error::Changed(_)));
+    let end = RevokeKey::new().if_version(&read.version);
+    assert!(matches!(client.keys().revoke_with(key_id(), &end).await, Err(Error::Changed(_))));
+    // Who set no condition hears of what answered so, and nothing else.
+    assert!(matches!(client.keys().rename(key_id(), "b").await, Err(Error::Api(_))));
+    let conditions: Vec<_> = server.requests().iter().map(|one| one.header("if-match").map(str::to_owned)).collect();
+    assert_eq!(conditions, [None, Some("\"7f\"".to_owned()), Some("\"7f\"".to_owned()), None]);
+
+    let error = client.keys().get_versioned(key_id()).await.unwrap_err();
+    assert!(matches!(error, Error::Answer(error) if error.kind == AnswerErrorKind::NoVersion && !error.took_effect));
+}
+
+#[tokio::test]
+async fn an_edit_of_a_version_that_may_have_happened_is_not_sent_again() {
+    // It would be refused because of itself.
+    let version: Version = VERSION.parse().unwrap();
+    for reply in [Reply::Close, Reply::BreakOff, status(503)] {
+        let server = Server::start([reply]).await;
+        let end = RevokeKey::new().if_version(&version);
+        let error = client(&server).keys().revoke_with(key_id(), &end).await.unwrap_err();
+        assert!(!matches!(error, Error::Changed(_)));
+        assert_eq!(server.requests().len(), 1);
+    }
+    let server = Server::start([status(429), ok(&key_json("a"))]).await;
+    client(&server).keys().revoke_with(key_id(), &RevokeKey::new().if_version(&version)).await.unwrap();
+    assert_eq!(server.requests().len(), 2);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use super::calls::{self, Told};
 use super::document::{Document, Operation, Sample, Sampler};
 use super::server::{Reply, Request, Server};
 use super::shape::names;
-use super::{HIDDEN, client, ok};
+use super::{HIDDEN, VERSION, client, ok};
 use keyplane_sdk::{
     Access, Account, AccountStatus, AdminKey, AuditEntry, AuditParty, Environment, Identity, Key, KeySource, KeyStatus,
     LaggingProxy, LaggingWorker, OwnAdminKey, Page, PersonalToken, Prefixes, Project, Proxy, ProxyList, ProxyToken,
@@ -20,10 +20,7 @@ const LEFT_OUT: [(&str, &str); 2] = [
     ("ready", "a probe for what sends requests to the process, without a credential"),
 ];
 /// Header parameters that no call says, and why.
-const UNSAID: [(&str, &str); 2] = [
-    ("if-match", "edits name the fields that they change, and the last one wins field by field"),
-    ("accept", "the pager reads the audit log to its end, page by page"),
-];
+const UNSAID: [(&str, &str); 1] = [("accept", "the pager reads the audit log to its end, page by page")];
 /// Schemas of answers without a type, and why.
 const UNREAD: [(&str, &str); 3] = [
     ("Health", "see the operations without a method"),
@@ -56,7 +53,12 @@ async fn converse(sample: Sample, shape: usize) -> Vec<(Told, Request, Value)> {
             return Reply::Close;
         };
         let answer = Sampler { document, sample, shape, number: 0 }.make(&operation.answer, "answer");
-        let reply = ok(&answer);
+        let mut reply = ok(&answer);
+        if let Reply::Answer(_, headers, _) = &mut reply
+            && operation.is_versioned
+        {
+            headers.push(Box::leak(format!("etag: \"{VERSION}\"").into_boxed_str()));
+        }
         send.send(answer).unwrap();
         reply
     })
@@ -102,10 +104,16 @@ async fn every_operation_has_a_method_that_can_say_all_of_it_and_nothing_else() 
         faults.extend(known.difference(&sent).map(|name| format!("{id}: the parameter {name} is never sent")));
         faults.extend(sent.difference(&known).map(|name| format!("{id}: the parameter {name} is not in the document")));
         for header in operation.headers.iter().filter(|header| UNSAID.iter().all(|(name, _)| name != header)) {
-            assert_eq!(header, "idempotency-key", "{id}: a header that this test does not know");
+            assert!(["idempotency-key", "if-match"].contains(&&**header), "{id}: this test does not know {header}");
         }
-        let idempotent = operation.headers.iter().any(|header| header == "idempotency-key");
-        assert_eq!(request.header("idempotency-key").is_some(), idempotent, "{id}");
+        let takes = |name: &str| operation.headers.iter().any(|header| header == name);
+        assert_eq!(request.header("idempotency-key").is_some(), takes("idempotency-key"), "{id}");
+        let condition = format!("\"{VERSION}\"");
+        assert_eq!(request.header("if-match"), takes("if-match").then_some(condition.as_str()), "{id}");
+        // What can be edited on a condition can be read with what the condition names.
+        let reads = format!("get_{}", id.split_once('_').map_or("", |(_, object)| object));
+        let is_read_so = |one: &&Operation| one.id == reads && one.is_versioned;
+        assert!(!takes("if-match") || operations.iter().any(|one| is_read_so(&one)), "{id}");
         match &operation.body {
             Some(schema) => {
                 let sent = serde_json::from_str(&request.body).unwrap();

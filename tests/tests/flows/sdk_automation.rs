@@ -5,9 +5,9 @@ use super::fixture::{Flow, PATH, eventually};
 use futures_util::TryStreamExt as _;
 use keyplane_sdk::{
     Access, AccountStatus, ApiKey, Client, CreateAccount, CreateKey, CreatePersonalToken, CreateProject, CreateUser,
-    Environment, Error, Identity, KeyStatus, ListAccounts, ListAdminKeys, ListAudit, ListKeys, ListPersonalTokens,
+    Environment, Error, Identity, Key, KeyStatus, ListAccounts, ListAdminKeys, ListAudit, ListKeys, ListPersonalTokens,
     ListProjects, ListProxyTokens, ListUsage, ListUsers, Me, Metadata, Prefixes, Project, RevokeKey, Role, RotateKey,
-    UpdateAccount, UpdateKey, UpdateProject, UpdateUser,
+    UpdateAccount, UpdateKey, UpdateProject, UpdateUser, Versioned,
 };
 use secrecy::ExposeSecret;
 use std::time::Duration;
@@ -126,6 +126,23 @@ async fn keys_are_kept_edited_and_read_back_with_all_that_was_said_of_them() {
     assert_eq!((actions[0], actions[actions.len() - 1]), ("key.revoke", "key.create"));
     assert!(actions.contains(&"key.rename") && actions.contains(&"key.update"), "{actions:?}");
 
+    // Two edit at once: the second one is told, and goes on with what the first one made of it.
+    let other = client.keys().create(&CreateKey::new(project.id, Environment::Live, "shared")).await.unwrap().key;
+    let (ours, theirs) = (client.keys().get_versioned(other.id).await, client.keys().get_versioned(other.id).await);
+    let (ours, theirs) = (ours.unwrap(), theirs.unwrap());
+    assert_eq!(ours, theirs);
+    let adds = |scope: &str, read: &Versioned<Key>| {
+        let scopes = read.object.scopes.iter().cloned().chain([scope.to_owned()]);
+        UpdateKey::new().scopes(scopes).if_version(&read.version)
+    };
+    client.keys().update(other.id, &adds("a", &ours)).await.unwrap();
+    let error = client.keys().update(other.id, &adds("b", &theirs)).await.unwrap_err();
+    assert!(matches!(&error, Error::Changed(_)) && error.code() == Some("precondition_failed"), "{error}");
+    let end = RevokeKey::new().if_version(&theirs.version);
+    assert!(matches!(client.keys().revoke_with(other.id, &end).await, Err(Error::Changed(_))));
+    let again = client.keys().get_versioned(other.id).await.unwrap();
+    assert_eq!(client.keys().update(other.id, &adds("b", &again)).await.unwrap().scopes, ["a", "b"]);
+
     // A refusal says which field, by the code that programs compare.
     let wrong = CreateKey::new(project.id, Environment::Live, "").scope("NO");
     let error = client.keys().create(&wrong).await.unwrap_err();
@@ -142,13 +159,19 @@ async fn accounts_projects_people_and_their_tokens_are_kept() {
     let id = project.account_id;
     let account = accounts.update(id, &UpdateAccount::new().name("Robots Ltd").external_id("org_1")).await.unwrap();
     assert_eq!((account.name.as_str(), account.external_id.as_deref()), ("Robots Ltd", Some("org_1")));
-    let account = accounts.update(id, &UpdateAccount::new().no_external_id()).await.unwrap();
+    let read = accounts.get_versioned(id).await.unwrap();
+    let account = accounts.update(id, &UpdateAccount::new().no_external_id().if_version(&read.version)).await.unwrap();
+    let late = UpdateAccount::new().status(AccountStatus::Suspended).if_version(&read.version);
+    assert!(matches!(accounts.update(id, &late).await, Err(Error::Changed(_))));
     assert_eq!((account.external_id.as_ref(), accounts.get(id).await.unwrap()), (None, account.clone()));
     let listed: Vec<_> = accounts.all(ListAccounts::new().limit(1)).try_collect().await.unwrap();
     assert!(listed.len() == 2 && listed.contains(&account), "{listed:?}");
 
+    let read = projects.get_versioned(project.id).await.unwrap().version;
     let change = UpdateProject::new().name("Androids").prefixes(Prefixes::new("an_live", "an_test"));
-    let edited = projects.update(project.id, &change).await.unwrap();
+    let edited = projects.update(project.id, &change.if_version(&read)).await.unwrap();
+    let late = UpdateProject::new().name("Robots again").if_version(&read);
+    assert!(matches!(projects.update(project.id, &late).await, Err(Error::Changed(_))));
     assert_eq!((edited.name.as_str(), edited.prefixes.live.as_str()), ("Androids", "an_live"));
     let listed: Vec<_> = projects.all(ListProjects::new().account(id)).try_collect().await.unwrap();
     assert_eq!(listed, [edited]);
@@ -157,7 +180,10 @@ async fn accounts_projects_people_and_their_tokens_are_kept() {
     let new = CreateUser::new(id, "ada@example.com", "Ada").role(Role::Owner).identity(identity.clone());
     let ada = users.create(&new).await.unwrap();
     assert_eq!((ada.role, ada.identity.as_ref()), (Role::Owner, Some(&identity)));
-    let ada = users.update(ada.id, &UpdateUser::new().name("Ada L.").role(Role::Admin).no_identity()).await.unwrap();
+    let read = users.get_versioned(ada.id).await.unwrap().version;
+    let change = UpdateUser::new().name("Ada L.").role(Role::Admin).no_identity();
+    let ada = users.update(ada.id, &change.clone().if_version(&read)).await.unwrap();
+    assert!(matches!(users.update(ada.id, &change.if_version(&read)).await, Err(Error::Changed(_))));
     assert_eq!((ada.role, ada.identity.as_ref(), ada.name.as_str()), (Role::Admin, None, "Ada L."));
     let listed: Vec<_> = users.all(ListUsers::new().account(id)).try_collect().await.unwrap();
     assert_eq!((&listed[..], users.get(ada.id).await.unwrap()), (&[ada.clone()][..], ada.clone()));
@@ -170,7 +196,10 @@ async fn accounts_projects_people_and_their_tokens_are_kept() {
     assert_eq!(own.me().await.unwrap(), Me::User(Box::new(ada.clone())));
     assert!(matches!(client.me().await.unwrap(), Me::AdminKey(key) if key.access == Access::Write));
     eventually("the token works", || all(&flow, &created.secret, 200));
-    let edited = tokens.update(created.token.id, &UpdateKey::new().name("desk").wait(WAIT)).await.unwrap();
+    let read = tokens.get_versioned(created.token.id).await.unwrap().version;
+    let change = UpdateKey::new().name("desk").wait(WAIT).if_version(&read);
+    let edited = tokens.update(created.token.id, &change).await.unwrap();
+    assert!(matches!(tokens.update(created.token.id, &change).await, Err(Error::Changed(_))));
     assert!(edited.name == "desk" && edited.receipt.is_some_and(|receipt| receipt.is_complete()));
     assert_eq!(tokens.get(created.token.id).await.unwrap().metadata["os"], "linux");
     let listed: Vec<_> = tokens.all(ListPersonalTokens::new().user(ada.id)).try_collect().await.unwrap();
@@ -203,7 +232,10 @@ async fn the_operators_own_credentials_are_issued_and_revoked() {
     let read_only = with_key(&flow, reader.secret.clone());
     let key = CreateKey::new(project.id, Environment::Live, "no");
     assert_eq!(read_only.keys().create(&key).await.unwrap_err().status(), Some(403));
+    let read = admin_keys.get_versioned(reader.key.id).await.unwrap();
     assert_eq!(admin_keys.rename(reader.key.id, "wall").await.unwrap().name, "wall");
+    assert!(matches!(admin_keys.rename_if(reader.key.id, "desk", &read.version).await, Err(Error::Changed(_))));
+    assert!(matches!(admin_keys.revoke_if(reader.key.id, &read.version).await, Err(Error::Changed(_))));
     let listed: Vec<_> = admin_keys.all(ListAdminKeys::new()).try_collect().await.unwrap();
     assert!(listed.iter().any(|key| key.id == reader.key.id && key.name == "wall"), "{listed:?}");
     assert!(admin_keys.revoke(reader.key.id).await.unwrap().revoked_at.is_some());
@@ -213,7 +245,10 @@ async fn the_operators_own_credentials_are_issued_and_revoked() {
 
     let proxy_tokens = client.proxy_tokens();
     let next = proxy_tokens.create("edge, next").await.unwrap();
-    assert_eq!(proxy_tokens.rename(next.token.id, "edge 2").await.unwrap().name, "edge 2");
+    let read = proxy_tokens.get_versioned(next.token.id).await.unwrap();
+    let renamed = proxy_tokens.rename_if(next.token.id, "edge 2", &read.version).await.unwrap();
+    assert_eq!(renamed.name, "edge 2");
+    assert!(matches!(proxy_tokens.revoke_if(next.token.id, &read.version).await, Err(Error::Changed(_))));
     assert_eq!(proxy_tokens.get(next.token.id).await.unwrap().revoked_at, None);
     assert!(proxy_tokens.revoke(next.token.id).await.unwrap().revoked_at.is_some());
     let listed: Vec<_> = proxy_tokens.all(ListProxyTokens::new()).try_collect().await.unwrap();
