@@ -165,7 +165,10 @@ pub use personal_tokens::{
     CreatePersonalToken, CreatedPersonalToken, ListPersonalTokens, PersonalToken, PersonalTokens,
 };
 #[cfg(feature = "tower")]
-pub use principal::{Principal, PrincipalFuture, PrincipalLayer, PrincipalService, Refusal, RefusalReason};
+pub use principal::{
+    Principal, PrincipalField, PrincipalFuture, PrincipalHeaders, PrincipalLayer, PrincipalService, Refusal,
+    RefusalReason,
+};
 #[cfg(feature = "client")]
 pub use projects::{CreateProject, ListProjects, Prefixes, Project, Projects, UpdateProject};
 #[cfg(feature = "client")]

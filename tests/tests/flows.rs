@@ -40,6 +40,7 @@ mod flows {
     mod sdk;
     mod sdk_automation;
     mod sdk_examples;
+    mod sdk_service;
     mod staleness;
     mod start;
     mod streams;

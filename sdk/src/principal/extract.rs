@@ -1,17 +1,19 @@
 //! The principal as an argument of axum's handlers.
 
-use super::{Principal, Refusal};
+use super::{Principal, PrincipalHeaders, Refusal};
 use axum_core::body::Body;
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 
-/// Who calls, or a refusal. Behind a [`PrincipalLayer`](super::PrincipalLayer) it is what the layer has read.
+/// Who calls, or a refusal. Behind a [`PrincipalLayer`](super::PrincipalLayer) it is what the layer has read. Elsewhere it is read under the names
+/// among the request's extensions ([`PrincipalHeaders`]), and without any under those of the preset `keyplane`.
 impl<S: Sync> FromRequestParts<S> for Principal {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        parts.extensions.get::<Self>().map_or_else(|| Self::from_headers(&parts.headers), |found| Ok(found.clone()))
+        let found = parts.extensions.get::<Self>().cloned();
+        found.map_or_else(|| PrincipalHeaders::among(&parts.extensions).read(&parts.headers), Ok)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The principal as a layer of tower, for whole routers and for servers other than axum.
 
-use super::{Principal, Refusal};
+use super::{Principal, PrincipalHeaders, Refusal};
 use crate::environment::Environment;
 use http::{Request, Response};
 use pin_project_lite::pin_project;
@@ -29,6 +29,8 @@ pub struct PrincipalLayer {
 
 #[derive(Clone, Debug, Default)]
 struct Needs {
+    /// `None`: those among the request's extensions.
+    headers: Option<PrincipalHeaders>,
     /// Of each of these, one.
     scopes: Vec<Vec<String>>,
     environment: Option<Environment>,
@@ -60,6 +62,13 @@ impl PrincipalLayer {
     #[must_use]
     pub fn any_scope<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         Arc::make_mut(&mut self.needs).scopes.push(scopes.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Reads the identity under these names, and has the layers and extractors inside do so too.
+    #[must_use]
+    pub fn headers(mut self, headers: PrincipalHeaders) -> Self {
+        Arc::make_mut(&mut self.needs).headers = Some(headers);
         self
     }
 
@@ -101,7 +110,10 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         // Always from the headers: an outer layer with fewer needs must not answer for this one.
-        let principal = Principal::from_headers(request.headers());
+        if let Some(headers) = &self.needs.headers {
+            request.extensions_mut().insert(headers.clone());
+        }
+        let principal = PrincipalHeaders::among(request.extensions()).read(request.headers());
         match principal.and_then(|principal| self.needs.check(&principal).map(|()| principal)) {
             Ok(principal) => {
                 request.extensions_mut().insert(principal);

@@ -2,10 +2,12 @@
 
 #[cfg(feature = "axum")]
 mod extract;
+mod headers;
 mod layer;
 mod read;
 mod refusal;
 
+pub use headers::{PrincipalField, PrincipalHeaders};
 pub use layer::{PrincipalFuture, PrincipalLayer, PrincipalService};
 pub use refusal::{Refusal, RefusalReason};
 
@@ -14,8 +16,8 @@ use crate::id::{AccountId, KeyId, ProjectId, UserId};
 
 /// Who calls: what the filter has found out about a request that it let pass.
 ///
-/// It is read from the headers `x-keyplane-*`, the filter's preset `keyplane`. They are what a key, a personal access token or a JWT stands for; the
-/// credential itself does not get here.
+/// It is read from the headers `x-keyplane-*`, the filter's preset `keyplane`, or from those that [`PrincipalHeaders`] names. They are what a key, a
+/// personal access token or a JWT stands for; the credential itself does not get here.
 ///
 /// # What it rests on
 ///
@@ -60,7 +62,7 @@ pub struct Principal {
 }
 
 impl Principal {
-    /// Reads the headers of a request.
+    /// Reads the headers of a request, under the names of the preset `keyplane`; [`PrincipalHeaders::read`] does so under others.
     ///
     /// ```
     /// use keyplane_sdk::{Principal, RefusalReason};
@@ -81,10 +83,10 @@ impl Principal {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn from_headers(headers: &http::HeaderMap) -> Result<Self, Refusal> {
-        read::read(headers)
+        PrincipalHeaders::keyplane().read(headers)
     }
 
-    /// The key or personal access token; `None` for a JWT.
+    /// The key or personal access token; `None` for a JWT, and where the key's id has no header.
     pub const fn key_id(&self) -> Option<KeyId> {
         self.key_id
     }
@@ -99,12 +101,12 @@ impl Principal {
         self.account()?.parse().ok()
     }
 
-    /// The project of the key; `None` for a personal access token or a JWT.
+    /// The project of the key; `None` for a personal access token or a JWT, and where the project has no header.
     pub const fn project_id(&self) -> Option<ProjectId> {
         self.project_id
     }
 
-    /// Live or test. `None` for a JWT whose settings do not say.
+    /// Live or test. `None` for a JWT whose settings do not say, and where the environment has no header.
     pub const fn environment(&self) -> Option<Environment> {
         self.environment
     }

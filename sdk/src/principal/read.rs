@@ -1,43 +1,49 @@
 //! Identity headers to a principal. What the filter never writes is refused: it did not come from the filter.
 
 use super::Principal;
+use super::headers::Names;
 use super::refusal::Refusal;
 use crate::environment::Environment;
-use http::HeaderMap;
-use keyplane_contract::header::{ACCOUNT, ENVIRONMENT, KEY_ID, PROJECT, SCOPES, USER};
+use http::{HeaderMap, HeaderName};
 use std::str::FromStr;
 
 /// The longest value that the filter writes.
 const MAX_VALUE: usize = 8 * 1024;
 
-pub(super) fn read(headers: &HeaderMap) -> Result<Principal, Refusal> {
+pub(super) fn read(headers: &HeaderMap, names: &Names) -> Result<Principal, Refusal> {
     let principal = Principal {
-        key_id: id(headers, KEY_ID)?,
-        account: text(headers, ACCOUNT)?,
-        project_id: id(headers, PROJECT)?,
-        environment: environment(headers)?,
-        user: text(headers, USER)?,
-        scopes: scopes(headers)?,
+        key_id: id(headers, names.key_id.as_ref())?,
+        account: text(headers, names.account.as_ref())?,
+        project_id: id(headers, names.project.as_ref())?,
+        environment: environment(headers, names.environment.as_ref())?,
+        user: text(headers, names.user.as_ref())?,
+        scopes: scopes(headers, names.scopes.as_ref())?,
     };
-    if principal.key_id.is_some() {
-        // Every key has these.
-        if principal.account.is_none() {
-            return Err(Refusal::incomplete(ACCOUNT));
+    // Only keys have a project, and personal access tokens an id without one.
+    if principal.key_id.is_some() || principal.project_id.is_some() {
+        // Each of them has these, as far as they have a name.
+        let all = [
+            (&names.key_id, principal.key_id.is_some()),
+            (&names.account, principal.account.is_some()),
+            (&names.environment, principal.environment.is_some()),
+        ];
+        for (name, is_there) in all {
+            if let (Some(name), false) = (name, is_there) {
+                return Err(Refusal::incomplete(name));
+            }
         }
-        if principal.environment.is_none() {
-            return Err(Refusal::incomplete(ENVIRONMENT));
-        }
-    } else if principal.project_id.is_some() {
-        // Only keys have a project.
-        return Err(Refusal::incomplete(KEY_ID));
     } else if principal.account.is_none() && principal.user.is_none() {
         return Err(Refusal::missing());
     }
     Ok(principal)
 }
 
-/// The only value of a header, as the filter writes values: one line of visible ASCII, no space at either end.
-fn value<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, Refusal> {
+/// The only value of a header, as the filter writes values: one line of visible ASCII, no space at either end. It comes with the header's name.
+fn value<'a, 'b>(
+    headers: &'a HeaderMap,
+    name: Option<&'b HeaderName>,
+) -> Result<Option<(&'a str, &'b HeaderName)>, Refusal> {
+    let Some(name) = name else { return Ok(None) };
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
@@ -49,32 +55,39 @@ fn value<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a st
     if !is_plain || bytes.trim_ascii() != bytes {
         return Err(Refusal::malformed(name));
     }
-    value.to_str().map(Some).map_err(|_| Refusal::malformed(name))
+    value.to_str().map(|text| Some((text, name))).map_err(|_| Refusal::malformed(name))
 }
 
-fn id<T: FromStr>(headers: &HeaderMap, name: &'static str) -> Result<Option<T>, Refusal> {
-    let id = value(headers, name)?.map(str::parse).transpose();
-    id.map_err(|_| Refusal::malformed(name))
+/// The value of a header as `read` understands it.
+fn parsed<T>(
+    headers: &HeaderMap,
+    name: Option<&HeaderName>,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, Refusal> {
+    let Some((value, name)) = value(headers, name)? else { return Ok(None) };
+    read(value).map(Some).ok_or_else(|| Refusal::malformed(name))
 }
 
-fn text(headers: &HeaderMap, name: &'static str) -> Result<Option<String>, Refusal> {
-    let Some(value) = value(headers, name)? else { return Ok(None) };
-    decoded(value).map(Some).ok_or_else(|| Refusal::malformed(name))
+fn id<T: FromStr>(headers: &HeaderMap, name: Option<&HeaderName>) -> Result<Option<T>, Refusal> {
+    parsed(headers, name, |value| value.parse().ok())
 }
 
-fn environment(headers: &HeaderMap) -> Result<Option<Environment>, Refusal> {
-    match value(headers, ENVIRONMENT)? {
-        None => Ok(None),
-        Some("live") => Ok(Some(Environment::Live)),
-        Some("test") => Ok(Some(Environment::Test)),
-        Some(_) => Err(Refusal::malformed(ENVIRONMENT)),
-    }
+fn text(headers: &HeaderMap, name: Option<&HeaderName>) -> Result<Option<String>, Refusal> {
+    parsed(headers, name, decoded)
 }
 
-fn scopes(headers: &HeaderMap) -> Result<Vec<String>, Refusal> {
-    let Some(value) = value(headers, SCOPES)? else { return Ok(Vec::new()) };
-    let scopes = value.split(' ').map(|scope| decoded(scope).filter(|scope| !scope.is_empty()));
-    scopes.collect::<Option<_>>().ok_or_else(|| Refusal::malformed(SCOPES))
+fn environment(headers: &HeaderMap, name: Option<&HeaderName>) -> Result<Option<Environment>, Refusal> {
+    parsed(headers, name, |value| match value {
+        "live" => Some(Environment::Live),
+        "test" => Some(Environment::Test),
+        _ => None,
+    })
+}
+
+fn scopes(headers: &HeaderMap, name: Option<&HeaderName>) -> Result<Vec<String>, Refusal> {
+    let scope = |scope| decoded(scope).filter(|scope| !scope.is_empty());
+    let scopes = parsed(headers, name, |value| value.split(' ').map(scope).collect())?;
+    Ok(scopes.unwrap_or_default())
 }
 
 /// The text that was percent-encoded; `None` when an escape is broken, or what comes out is no UTF-8.
@@ -94,9 +107,10 @@ fn decoded(value: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::RefusalReason;
+    use super::super::{PrincipalField, PrincipalHeaders, RefusalReason};
     use super::*;
     use http::HeaderValue;
+    use keyplane_contract::header::{ACCOUNT, ENVIRONMENT, KEY_ID, PROJECT, SCOPES, USER};
     use proptest::prelude::*;
 
     const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
@@ -109,6 +123,14 @@ mod tests {
             headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         headers
+    }
+
+    fn read(headers: &HeaderMap) -> Result<Principal, Refusal> {
+        PrincipalHeaders::keyplane().read(headers)
+    }
+
+    fn named(name: &'static str) -> HeaderName {
+        HeaderName::from_static(name)
     }
 
     fn refused(pairs: &[(&'static str, &str)]) -> RefusalReason {
@@ -149,7 +171,7 @@ mod tests {
     fn a_header_that_stands_twice_is_refused_even_with_equal_values() {
         for (name, value) in KEY.into_iter().chain([(USER, ID)]) {
             let pairs: Vec<_> = with(name, value).into_iter().chain([(name, value)]).collect();
-            assert_eq!(refused(&pairs), RefusalReason::Repeated { header: name });
+            assert_eq!(refused(&pairs), RefusalReason::Repeated { header: named(name) });
         }
     }
 
@@ -173,18 +195,50 @@ mod tests {
             (SCOPES, "a  b"),
             (SCOPES, "a %"),
         ] {
-            assert_eq!(refused(&with(name, value)), RefusalReason::Malformed { header: name }, "{name}: {value}");
+            assert_eq!(refused(&with(name, value)), RefusalReason::Malformed { header: named(name) }, "{name}: {value}");
         }
         let long: &str = &"a".repeat(MAX_VALUE + 1);
-        assert_eq!(refused(&[(ACCOUNT, long)]), RefusalReason::Malformed { header: ACCOUNT });
+        assert_eq!(refused(&[(ACCOUNT, long)]), RefusalReason::Malformed { header: named(ACCOUNT) });
     }
 
     #[test]
     fn half_an_identity_is_refused() {
         let without = |name: &str| KEY.into_iter().filter(|(other, _)| *other != name).collect::<Vec<_>>();
         for name in [KEY_ID, ACCOUNT, ENVIRONMENT] {
-            assert_eq!(refused(&without(name)), RefusalReason::Incomplete { header: name });
+            assert_eq!(refused(&without(name)), RefusalReason::Incomplete { header: named(name) });
         }
+    }
+
+    #[test]
+    fn under_other_names_the_same_rules_hold_for_what_has_a_name() {
+        let tenant = PrincipalHeaders::keyplane()
+            .with(PrincipalField::Account, named("x-tenant-id"))
+            .with(PrincipalField::Scopes, named("rights"))
+            .without(PrincipalField::Project)
+            .without(PrincipalField::Environment);
+        let key = tenant.read(&headers(&[(KEY_ID, ID), ("x-tenant-id", "T%201"), ("rights", "a b")])).unwrap();
+        assert_eq!((key.account(), key.project_id(), key.environment()), (Some("T 1"), None, None));
+        assert_eq!(key.scopes(), ["a", "b"]);
+        let refused = |pairs: &[(&'static str, &str)]| tenant.read(&headers(pairs)).unwrap_err().reason().clone();
+        // What the preset would have called so is a header like any other.
+        assert_eq!(refused(&[(KEY_ID, ID), (ACCOUNT, ID)]), RefusalReason::Incomplete { header: named("x-tenant-id") });
+        assert_eq!(refused(&[(ACCOUNT, ID), (PROJECT, ID)]), RefusalReason::Missing);
+        let twice = [("x-tenant-id", "a"), ("x-tenant-id", "a")];
+        assert_eq!(refused(&twice), RefusalReason::Repeated { header: named("x-tenant-id") });
+        assert_eq!(refused(&[("x-tenant-id", "%")]), RefusalReason::Malformed { header: named("x-tenant-id") });
+
+        let kong = PrincipalHeaders::kong();
+        let key = kong.read(&headers(&[("x-consumer-id", ID), ("x-credential-identifier", ID)])).unwrap();
+        assert_eq!((key.account(), key.key_id().unwrap().to_string().as_str()), (Some(ID), ID));
+        let anonymous = kong.read(&headers(&[("x-anonymous-consumer", "true")]));
+        assert_eq!(anonymous.unwrap_err().reason(), &RefusalReason::Missing);
+
+        // Without names nobody is known, and of a key that has no name the rest must be whole all the same.
+        assert_eq!(PrincipalHeaders::none().read(&headers(&KEY)).unwrap_err().reason(), &RefusalReason::Missing);
+        let nameless = PrincipalHeaders::keyplane().without(PrincipalField::KeyId);
+        assert!(nameless.read(&headers(&KEY)).is_ok_and(|key| key.key_id().is_none() && key.project_id().is_some()));
+        let half = nameless.read(&headers(&[(PROJECT, ID), (ACCOUNT, ID)]));
+        assert_eq!(half.unwrap_err().reason(), &RefusalReason::Incomplete { header: named(ENVIRONMENT) });
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 
 use crate::environment::Environment;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use std::fmt;
 
 /// Why a request is not served: an error for the program, and an answer for the caller (RFC 9457, as the filter's own).
@@ -22,17 +22,17 @@ pub enum RefusalReason {
     /// An identity header stands twice.
     Repeated {
         /// Its name.
-        header: &'static str,
+        header: HeaderName,
     },
     /// An identity header has a value that the filter never writes.
     Malformed {
         /// Its name.
-        header: &'static str,
+        header: HeaderName,
     },
     /// An identity header is missing that the filter writes with the others.
     Incomplete {
         /// Its name.
-        header: &'static str,
+        header: HeaderName,
     },
     /// The caller has none of these scopes.
     ScopeMissing {
@@ -116,16 +116,16 @@ impl Refusal {
         Self { reason: RefusalReason::Missing }
     }
 
-    pub(super) const fn repeated(header: &'static str) -> Self {
-        Self { reason: RefusalReason::Repeated { header } }
+    pub(super) fn repeated(header: &HeaderName) -> Self {
+        Self { reason: RefusalReason::Repeated { header: header.clone() } }
     }
 
-    pub(super) const fn malformed(header: &'static str) -> Self {
-        Self { reason: RefusalReason::Malformed { header } }
+    pub(super) fn malformed(header: &HeaderName) -> Self {
+        Self { reason: RefusalReason::Malformed { header: header.clone() } }
     }
 
-    pub(super) const fn incomplete(header: &'static str) -> Self {
-        Self { reason: RefusalReason::Incomplete { header } }
+    pub(super) fn incomplete(header: &HeaderName) -> Self {
+        Self { reason: RefusalReason::Incomplete { header: header.clone() } }
     }
 
     pub(super) fn scope_missing(scopes: &[String]) -> Self {

@@ -4,7 +4,8 @@ use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
-use keyplane_sdk::{Environment, Principal, PrincipalLayer, Refusal};
+use axum::http::HeaderName;
+use keyplane_sdk::{Environment, Principal, PrincipalField, PrincipalHeaders, PrincipalLayer, Refusal};
 use serde_json::Value;
 use std::convert::Infallible;
 use tower::{Service as _, ServiceBuilder, ServiceExt as _, service_fn};
@@ -125,6 +126,34 @@ async fn a_missing_scope_is_refused_with_403_and_named() {
 async fn a_key_of_the_other_environment_is_refused_before_its_scopes_are_looked_at() {
     let (status, code, _) = refused(call("/write", &with("x-keyplane-environment", "test")).await).await;
     assert_eq!((status, code.as_str()), (403, "environment_not_allowed"));
+}
+
+#[tokio::test]
+async fn under_names_of_the_operators_own_extractors_and_layers_know_the_same_caller() {
+    let name = HeaderName::from_static("x-tenant-id");
+    let names = PrincipalHeaders::keyplane().with(PrincipalField::Account, name);
+    let writing = Router::new()
+        .route("/inner", get(who).layer(PrincipalLayer::new().scope("files:read")))
+        .layer(PrincipalLayer::new().headers(names.clone()));
+    // The one outside of all layers has the names too; beside it they were forgotten.
+    let known = Router::new().route("/who", get(who)).route("/perhaps", get(perhaps)).layer(Extension(names));
+    let forgotten = Router::new().route("/forgotten", get(who)).route("/layer", get(who).layer(PrincipalLayer::new()));
+    let app = known.merge(writing).merge(forgotten);
+    let call = async |path: &str, account: &str| {
+        let headers = [("x-keyplane-key-id", ID), ("x-keyplane-environment", "live"), ("x-keyplane-scopes", "files:read")];
+        let request = Request::builder().uri(path).header(account, ID);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    };
+    for path in ["/who", "/inner"] {
+        assert_eq!(text(call(path, "x-tenant-id").await).await, ID, "{path}");
+        let (status, code, _) = refused(call(path, "x-keyplane-account").await).await;
+        assert_eq!((status, code.as_str()), (401, "identity_invalid"), "{path}");
+    }
+    assert_eq!(text(call("/perhaps", "x-tenant-id").await).await, "somebody");
+    for path in ["/forgotten", "/layer"] {
+        assert_eq!(call(path, "x-tenant-id").await.status(), 401, "{path}");
+    }
 }
 
 #[tokio::test]
