@@ -3,13 +3,17 @@
 //! What a caller has already is taken from the environment (`KEYPLANE_BINARIES`, `KEYPLANE_WASM`, `KEYPLANE_ENVOY`), so
 //! that `cargo xtask test` makes each part once and `cargo test` alone still works.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
 use crate::project::Project;
 use crate::{envoy, run, wasm};
 
+/// The programs of a stack: names of packages and binaries.
+const PROGRAMS: [&str; 2] = [KEYPLANE, ECHO];
+const KEYPLANE: &str = "keyplane";
+const ECHO: &str = "keyplane-example-echo";
 /// What `bench request` compares Keyplane with: the name of its package and binary.
 pub(crate) const AUTHZ: &str = "keyplane-bench-authz";
 
@@ -20,8 +24,6 @@ pub struct Parts {
     pub keyplane: PathBuf,
     /// The example upstream.
     pub echo: PathBuf,
-    /// The server that Envoy's `ext_authz` asks in a benchmark.
-    pub authz: PathBuf,
     /// The filter.
     pub wasm: PathBuf,
     /// Envoy.
@@ -31,10 +33,18 @@ pub struct Parts {
 impl Parts {
     /// Builds and fetches what is not there yet. Quick when nothing has changed.
     pub fn obtain(project: &Project) -> Result<Self> {
-        let folder = binaries(project)?;
-        let (keyplane, echo) = (folder.join("keyplane"), folder.join("keyplane-example-echo"));
-        let (authz, wasm) = (folder.join(AUTHZ), filter(project)?);
-        Ok(Self { keyplane, echo, authz, wasm, envoy: envoy::obtain(project)? })
+        Self::in_folder(project, &binaries(project, &PROGRAMS)?)
+    }
+
+    /// The same, with [`authz`] beside them. All programs are built at once, because libraries that one needs with more features
+    /// than another would be built twice.
+    pub fn obtain_for_tests(project: &Project) -> Result<Self> {
+        Self::in_folder(project, &with_authz(project)?)
+    }
+
+    fn in_folder(project: &Project, folder: &Path) -> Result<Self> {
+        let (keyplane, echo) = (folder.join(KEYPLANE), folder.join(ECHO));
+        Ok(Self { keyplane, echo, wasm: filter(project)?, envoy: envoy::obtain(project)? })
     }
 
     /// The variables that hand these parts to a child that calls [`Parts::obtain`].
@@ -44,15 +54,23 @@ impl Parts {
     }
 }
 
-/// The folder of all programs: given or built.
-fn binaries(project: &Project) -> Result<PathBuf> {
+/// The server that Envoy's `ext_authz` asks in a benchmark: given, or built as tests want it, quickly.
+pub fn authz(project: &Project) -> Result<PathBuf> {
+    Ok(with_authz(project)?.join(AUTHZ))
+}
+
+fn with_authz(project: &Project) -> Result<PathBuf> {
+    binaries(project, &[&PROGRAMS[..], &[AUTHZ]].concat())
+}
+
+/// The folder of programs: given, or these built.
+fn binaries(project: &Project, packages: &[&str]) -> Result<PathBuf> {
     if let Some(folder) = given("KEYPLANE_BINARIES")? {
         return Ok(folder);
     }
-    let packages = ["keyplane", "keyplane-example-echo", AUTHZ];
     let build = project.cargo(["build"].into_iter().chain(packages.iter().flat_map(|name| ["--package", name])));
-    let took = run::step("building the control plane and example servers", build, None)?;
-    run::done("built the control plane and example servers", took);
+    let took = run::step("building the control plane and what it is tried with", build, None)?;
+    run::done("built the control plane and what it is tried with", took);
     Ok(project.target().join("debug"))
 }
 

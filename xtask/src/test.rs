@@ -69,7 +69,7 @@ pub fn test(project: &Project) -> Result<()> {
         manifests::obtain(project)?;
         browser::obtain(project)?;
         nginx::obtain(project)?;
-        Parts::obtain(project)
+        Parts::obtain_for_tests(project)
     })?;
     step("all other crates, and flows through a real Envoy", || {
         let mut cargo = project.cargo(["test", "--workspace", "--no-fail-fast"]);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use xtask::bench::request::{Options, measure};
 use xtask::bench::{load_time, revoke};
+use xtask::project::Project;
 
 use super::fixture::parts;
 
@@ -17,7 +18,8 @@ fn the_cost_of_a_request_is_measured_in_each_variant() {
     let scenarios: Vec<String> = scenarios.map(|path| path.display().to_string()).collect();
     let options =
         Options { wasm: vec![format!("other={}", parts.wasm.display())], plugin: scenarios, ..Options::quick() };
-    let results = measure(&parts.wasm, &parts.envoy, &parts.authz, folder.path(), &options).unwrap();
+    let authz = xtask::parts::authz(&Project::locate().unwrap()).unwrap();
+    let results = measure(&parts.wasm, &parts.envoy, &authz, folder.path(), &options).unwrap();
     let names = results.names();
     for name in [
         "no filter again",
