@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 /// Copy the database to a file, also while the server runs
 #[derive(clap::Args, Debug)]
+#[command(after_help = "Example:\n  keyplane backup --data-dir first --to keyplane.backup")]
 pub struct Backup {
     /// Folder of the database
     #[arg(long, value_name = "DIR", env = "KEYPLANE_DATA_DIR", default_value = "keyplane-data")]

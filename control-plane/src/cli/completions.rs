@@ -4,8 +4,9 @@ use super::{Arguments, Failure};
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-/// Print a shell's completions, such as `source <(keyplane completions bash)`
+/// Print what a shell needs to complete commands and options
 #[derive(clap::Args, Debug)]
+#[command(after_help = "Example: for this session of bash\n  source <(keyplane completions bash)")]
 pub struct Completions {
     /// Which shell
     #[arg(value_enum)]

@@ -12,6 +12,11 @@ use std::path::PathBuf;
 
 /// Make the database and print the first admin key and proxy token, this once
 #[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Example:
+  keyplane init --data-dir first
+
+With KEYPLANE_ADMIN_KEY and KEYPLANE_PROXY_TOKEN in the environment, the database gets these two in place of new ones.")]
 pub struct Init {
     /// Folder of the database; made if it is not there
     #[arg(long, value_name = "DIR", env = "KEYPLANE_DATA_DIR", default_value = "keyplane-data")]

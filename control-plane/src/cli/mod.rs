@@ -15,9 +15,18 @@ mod serve;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+/// Below the list of commands.
+const FIRST_STEPS: &str = "\
+First steps:
+  keyplane init                                make a database; prints the first admin key
+  keyplane serve                               run on it; all settings: keyplane config
+  export KEYPLANE_API_KEY=kp_admin_...         what the commands from `accounts` on call with
+  export KEYPLANE_URL=http://127.0.0.1:8080    where they call, if it is elsewhere
+  keyplane keys list";
+
 /// Keyplane issues API keys and has Envoy check them.
 #[derive(Parser, Debug)]
-#[command(name = "keyplane", version, about, max_term_width = 100)]
+#[command(name = "keyplane", version, about, max_term_width = 100, after_help = FIRST_STEPS)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -4,8 +4,9 @@ use super::Failure;
 use crate::http::openapi::document;
 use std::io::Write as _;
 
-/// Print the `OpenAPI` document of the management API
+/// Prints the document.
 #[derive(clap::Args, Debug)]
+#[command(about = "Print the OpenAPI document of the management API")]
 pub struct OpenApi {}
 
 impl OpenApi {

@@ -7,13 +7,13 @@ use std::path::PathBuf;
 /// Options that stand above the settings file and the environment.
 #[derive(clap::Args, Debug)]
 pub struct Place {
-    /// Folder of the database [default: keyplane-data]
+    /// Folder of the database [env: `KEYPLANE_DATA_DIR`] [default: keyplane-data]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Address of the management API [default: 127.0.0.1:8080]
+    /// Address of the management API and the dashboard [env: `KEYPLANE_LISTEN`] [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
-    /// Address that proxies sync with [default: 127.0.0.1:8081]
+    /// Address that proxies sync with [env: `KEYPLANE_SYNC_LISTEN`] [default: 127.0.0.1:8081]
     #[arg(long, value_name = "ADDR")]
     sync_listen: Option<SocketAddr>,
     /// Settings file [default: keyplane.toml in the data folder, if it is there]

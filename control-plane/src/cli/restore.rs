@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 /// Put a backup back; the server must be stopped
 #[derive(clap::Args, Debug)]
+#[command(after_help = "Example:\n  keyplane restore --from keyplane.backup --data-dir second")]
 pub struct Restore {
     /// The backup, made by `keyplane backup`
     #[arg(long, value_name = "FILE")]
@@ -17,7 +18,7 @@ pub struct Restore {
     /// Folder of the database; made if it is not there
     #[arg(long, value_name = "DIR", env = "KEYPLANE_DATA_DIR", default_value = "keyplane-data")]
     data_dir: PathBuf,
-    /// Take the place of the database that the folder has; that one is kept beside it
+    /// Take the place of the database that the folder has already; that one is kept beside it, under another name
     #[arg(long)]
     replace: bool,
     /// Print one JSON object instead of text

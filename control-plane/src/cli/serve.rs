@@ -38,6 +38,10 @@ const SWEEP: Duration = Duration::from_mins(1);
 
 /// Run the control plane
 #[derive(clap::Args, Debug)]
+#[command(after_help = "\
+All settings, each with its variable: keyplane config
+A folder without a database is refused: make one with `keyplane init`, or give the first admin key in KEYPLANE_ADMIN_KEY.
+Stops in order at SIGTERM and SIGINT.")]
 pub struct Serve {
     #[command(flatten)]
     place: Place,

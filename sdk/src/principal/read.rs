@@ -85,7 +85,7 @@ fn environment(headers: &HeaderMap, name: Option<&HeaderName>) -> Result<Option<
 }
 
 fn scopes(headers: &HeaderMap, name: Option<&HeaderName>) -> Result<Vec<String>, Refusal> {
-    let scope = |scope| decoded(scope).filter(|scope| !scope.is_empty());
+    let scope = |scope: &str| decoded(scope).filter(|scope| !scope.is_empty());
     let scopes = parsed(headers, name, |value| value.split(' ').map(scope).collect())?;
     Ok(scopes.unwrap_or_default())
 }
@@ -195,7 +195,11 @@ mod tests {
             (SCOPES, "a  b"),
             (SCOPES, "a %"),
         ] {
-            assert_eq!(refused(&with(name, value)), RefusalReason::Malformed { header: named(name) }, "{name}: {value}");
+            assert_eq!(
+                refused(&with(name, value)),
+                RefusalReason::Malformed { header: named(name) },
+                "{name}: {value}"
+            );
         }
         let long: &str = &"a".repeat(MAX_VALUE + 1);
         assert_eq!(refused(&[(ACCOUNT, long)]), RefusalReason::Malformed { header: named(ACCOUNT) });

@@ -1,10 +1,10 @@
 //! Who calls, in a service: as an argument of axum's handlers, and as a layer of tower.
 
 use axum::body::Body;
+use axum::http::HeaderName;
 use axum::http::{Request, Response, StatusCode};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
-use axum::http::HeaderName;
 use keyplane_sdk::{Environment, Principal, PrincipalField, PrincipalHeaders, PrincipalLayer, Refusal};
 use serde_json::Value;
 use std::convert::Infallible;
@@ -140,7 +140,8 @@ async fn under_names_of_the_operators_own_extractors_and_layers_know_the_same_ca
     let forgotten = Router::new().route("/forgotten", get(who)).route("/layer", get(who).layer(PrincipalLayer::new()));
     let app = known.merge(writing).merge(forgotten);
     let call = async |path: &str, account: &str| {
-        let headers = [("x-keyplane-key-id", ID), ("x-keyplane-environment", "live"), ("x-keyplane-scopes", "files:read")];
+        let headers =
+            [("x-keyplane-key-id", ID), ("x-keyplane-environment", "live"), ("x-keyplane-scopes", "files:read")];
         let request = Request::builder().uri(path).header(account, ID);
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()

@@ -63,6 +63,7 @@ fn a_key_lives_its_whole_life_on_the_command_line() {
     eventually("the key is refused", || (0..12).all(|_| call() == 401));
     assert!(shell.shown(&["accounts", "list"]).contains("Acme"));
     assert!(shell.shown(&["projects", "get", project]).contains("cl_test"));
+    assert!(shell.shown(&["projects", "rename", project, "Terminal"]).contains("Terminal"));
     // A person sees the key once, with a word of warning.
     let shown = shell.shown(&["keys", "create", "--project", project, "--environment", "test", "trial"]);
     assert!(shown.contains("\ncl_test_") && shown.contains("not shown again"), "{shown}");
@@ -147,6 +148,12 @@ fn each_command_that_takes_a_right_away_waits_for_the_proxies_and_says_who_has_i
     assert!(!answers(&key).contains(&200) && !answers(&laptop).contains(&200));
     assert_eq!(waited(&["accounts", "update", id(&account), "--resume"]), "Known to");
     assert_eq!((answers(&key), answers(&laptop)), (vec![200; 12], vec![200; 12]));
+    assert_eq!(waited(&["keys", "update", id(&key), "--cidr", "203.0.113.0/24"]), "Known to");
+    assert_eq!(answers(&key), [403; 12]);
+    assert_eq!(waited(&["keys", "update", id(&key), "--any-network", "--scope", "a", "--name", "b"]), "Known to");
+    assert_eq!(answers(&key), [200; 12]);
+    let edited = shell.json(&["keys", "get", id(&key)]);
+    assert_eq!((&edited["scopes"], &edited["name"]), (&serde_json::json!(["a"]), &"b".into()));
     assert_eq!(waited(&["tokens", "revoke", id(&laptop), "--reason", "lost"]), "Refused by");
     assert_eq!((answers(&laptop), answers(&desk)), (vec![401; 12], vec![200; 12]));
     assert_eq!(waited(&["users", "remove", id(&user)]), "Their tokens are refused by");
@@ -171,6 +178,7 @@ fn people_and_credentials_are_managed_on_the_command_line() {
     let listed = String::from_utf8(output.stdout).unwrap();
     assert!(listed.contains("laptop") && !listed.contains(own), "{listed}");
     assert_eq!(shell.json(&["tokens", "rename", id(&token), "desktop"])["name"], "desktop");
+    assert_eq!(shell.json(&["tokens", "get", id(&token)])["name"], "desktop");
     assert!(shell.shown(&["users", "update", id(&user), "--role", "member"]).contains("member"));
     assert!(shell.shown(&["tokens", "revoke", id(&token)]).contains("revoked"));
     assert!(shell.shown(&["users", "list", "--account", id(&account)]).contains("ada@example.com"));
@@ -198,6 +206,75 @@ fn people_and_credentials_are_managed_on_the_command_line() {
         assert!(actions.iter().any(|entry| entry["action"] == action), "{action}");
     }
     assert!(!log.contains(&key[14..40]) && !log.contains(&own[12..38]));
+}
+
+/// The commands under this one, as its help lists them; none for one that does something itself.
+fn subcommands(help: &str) -> Vec<&str> {
+    let list = help.split_once("\nCommands:\n").map_or("", |(_, rest)| rest.split("\n\n").next().unwrap());
+    // Lines that go on with a text begin further right.
+    let names = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    names.map(|line| line.split_whitespace().next().unwrap()).filter(|name| *name != "help").collect()
+}
+
+/// The examples in a command's help, without what stands beside them.
+fn examples(help: &str) -> Vec<String> {
+    let rest = help.split_once("\nExample").map_or("", |(_, rest)| rest);
+    let examples = rest.lines().skip(1).take_while(|line| !line.is_empty());
+    let command = |line: &str| {
+        // Else the line was too long, and was broken.
+        assert!(line.starts_with("  keyplane ") || line.starts_with("  source "), "{line} in {help}");
+        line.trim_start().split("  ").next().unwrap().to_owned()
+    };
+    examples.map(command).collect()
+}
+
+#[test]
+fn the_help_of_each_command_is_short_of_no_word_and_its_examples_work() {
+    let flow = Flow::start();
+    let shell = Shell { flow: &flow, binary: parts().keyplane };
+    let help = |path: &[&str]| shell.shown(&[path, &["--help"]].concat());
+    let top = help(&[]);
+    let mut commands: Vec<Vec<&str>> = subcommands(&top).into_iter().map(|name| vec![name]).collect();
+    let groups: Vec<_> = commands.iter().map(|path| (path[0], help(path))).collect();
+    commands
+        .extend(groups.iter().flat_map(|(group, help)| subcommands(help).into_iter().map(|name| vec![*group, name])));
+    assert!(commands.len() > 40 && commands.contains(&vec!["keys", "revoke"]), "{commands:?}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let programs = shell.binary.parent().unwrap().display();
+    let admin = format!("http://127.0.0.1:{}", flow.stack.envoy.settings().admin_port);
+    let mut tried = 0;
+    for path in commands {
+        let help = help(&path);
+        assert!(help.lines().all(|line| line.chars().count() <= 110), "{path:?}: a line is long:\n{help}");
+        for example in examples(&help) {
+            // Each has all that it may name, anew: the one before may have ended it.
+            let account = shell.json(&["accounts", "create", "Acme"]);
+            let create =
+                ["projects", "create", "--account", id(&account), "--live", "ex_live", "--test", "ex_test", "Help"];
+            let project = shell.json(&create);
+            let key = shell.json(&["keys", "create", "--project", id(&project), "job"]);
+            let mail = format!("{tried}@example.com");
+            let user = shell.json(&["users", "create", "--account", id(&account), "--email", &mail, "Grace"]);
+            let token = shell.json(&["tokens", "create", "--user", id(&user), "desk"]);
+            let objects =
+                [("account", &account), ("project", &project), ("key", &key), ("user", &user), ("token", &token)];
+
+            let mut bash = Command::new("bash");
+            let script = example.replace("http://127.0.0.1:9901", &admin);
+            let script = script.replace("--data-dir keyplane-data", "--data-dir first");
+            bash.args(["-euo", "pipefail", "-c", &script]).current_dir(folder.path());
+            bash.envs(objects.map(|(name, object)| (name, id(object))));
+            bash.env("PATH", format!("{programs}:{}", std::env::var("PATH").unwrap()));
+            bash.env("KEYPLANE_URL", flow.stack.control_plane.client().base());
+            bash.env("KEYPLANE_API_KEY", flow.stack.control_plane.admin_key().expose_secret());
+            let output = bash.output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{path:?}: {example}: {said}");
+            tried += 1;
+        }
+    }
+    assert!(tried >= 25, "only {tried} examples");
 }
 
 #[test]

@@ -24,7 +24,8 @@ async fn whoami(principal: Option<Principal>) -> String {
 fn serve(runtime: &tokio::runtime::Runtime, names: PrincipalHeaders) -> u16 {
     let writing = PrincipalLayer::new().headers(names.clone()).scope("files:write");
     let writing = Router::new().route("/v1/files", post(whoami)).layer(writing);
-    let app = Router::new().route("/", get(whoami)).route("/v1/whoami", get(whoami)).layer(Extension(names)).merge(writing);
+    let app =
+        Router::new().route("/", get(whoami)).route("/v1/whoami", get(whoami)).layer(Extension(names)).merge(writing);
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let port = listener.local_addr().unwrap().port();
     runtime.spawn(async move { axum::serve(listener, app).await });

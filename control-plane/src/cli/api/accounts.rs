@@ -18,8 +18,9 @@ pub struct Accounts {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Create an account
+    #[command(after_help = "Example:\n  keyplane accounts create \"Example Ltd\"")]
     Create {
-        /// Decides how many keys a project may have; without it the default plan
+        /// A plan of the setting `plans`, which says how many keys a project may have; without it the default plan
         #[arg(long)]
         plan: Option<String>,
         /// Its name
@@ -27,12 +28,16 @@ enum Command {
     },
     /// Show one account
     Get {
-        /// Its id
+        /// Id of the account, as `accounts list` shows it
         id: AccountId,
     },
-    /// Change an account's name or plan, suspend it or let it go on
+    /// Change an account's name or plan, suspend it or lift that
+    #[command(after_help = "\
+Examples:
+  keyplane accounts update $account --suspend --wait 5s     ends when the proxies refuse its keys
+  keyplane accounts update $account --resume")]
     Update {
-        /// Its id
+        /// Id of the account, as `accounts list` shows it
         id: AccountId,
         #[command(flatten)]
         change: Change,
@@ -42,7 +47,7 @@ enum Command {
     /// List accounts, newest first
     List {
         /// How many at most
-        #[arg(long, default_value_t = 50)]
+        #[arg(long, value_name = "N", default_value_t = 50)]
         limit: usize,
     },
 }
@@ -53,13 +58,13 @@ struct Change {
     /// The new name
     #[arg(long)]
     name: Option<String>,
-    /// The new plan; keys beyond a lower cap work on
+    /// The new plan. If it allows fewer keys than there are, those work on, and no more can be made
     #[arg(long)]
     plan: Option<String>,
-    /// Have every proxy refuse all its keys, and let nobody of it call
+    /// Refuse all its keys and tokens, at every proxy and at the API, until it is resumed
     #[arg(long, conflicts_with = "resume")]
     suspend: bool,
-    /// Let a suspended account go on
+    /// Lift a suspension: its keys work again
     #[arg(long)]
     resume: bool,
 }

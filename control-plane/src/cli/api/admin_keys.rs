@@ -32,8 +32,9 @@ impl From<AccessName> for Access {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Create an admin key and print it, this once
+    #[command(after_help = "Example:\n  keyplane admin-keys create --access read prometheus")]
     Create {
-        /// `read` sees everything and changes nothing
+        /// With read it sees everything and changes nothing; with write it may do everything
         #[arg(long, value_enum)]
         access: AccessName,
         /// Who or what holds it
@@ -42,19 +43,19 @@ enum Command {
     /// List admin keys, newest first
     List {
         /// How many at most
-        #[arg(long, default_value_t = 50)]
+        #[arg(long, value_name = "N", default_value_t = 50)]
         limit: usize,
     },
     /// Give an admin key another name
     Rename {
-        /// Its id
+        /// Id of the admin key, as `admin-keys list` shows it
         id: AdminKeyId,
         /// The new name
         name: String,
     },
-    /// Revoke an admin key: at once, and for good
+    /// Revoke an admin key: at once, and for good. The last one with write access stays
     Revoke {
-        /// Its id
+        /// Id of the admin key, as `admin-keys list` shows it
         id: AdminKeyId,
     },
 }

@@ -7,35 +7,41 @@ use keyplane_sdk::{AccountId, AuditEntry, ListAudit};
 
 /// Show who did what to which object, newest first
 #[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Examples:
+  keyplane audit --since 24h
+  keyplane audit --object $key                      the life of one key
+  keyplane audit --actor-kind admin_key --since 7d  what the operators did
+  keyplane audit --all --json > audit.ndjson        everything, one entry a line")]
 pub struct Audit {
     /// Only what was done to the object of this id
     #[arg(long, value_name = "ID")]
     object: Option<String>,
-    /// Only what was done to objects of this kind, such as `key`
+    /// Only what was done to objects of this kind, such as account, project, key, user, `admin_key` or `proxy_token`
     #[arg(long, value_name = "KIND")]
     object_kind: Option<String>,
     /// Only what the key, admin key or user of this id did
     #[arg(long, value_name = "ID")]
     actor: Option<String>,
-    /// Only what such actors did: `admin_key`, `key`, `user` or `system`
+    /// Only what such actors did: `admin_key`, key, user or system
     #[arg(long, value_name = "KIND")]
     actor_kind: Option<String>,
-    /// Only this, such as `key.revoke`
+    /// Only this, such as key.revoke
     #[arg(long)]
     action: Option<String>,
     /// Only what belongs to this account
     #[arg(long, value_name = "ID")]
     account: Option<AccountId>,
-    /// Only from this time on: 24h for the last day, a date, or a time
+    /// Only from this time on: 24h for the last day, a date (2030-01-15, UTC), or a time (2030-01-15T10:30:00Z)
     #[arg(long, value_name = "TIME", value_parser = ago)]
     since: Option<jiff::Timestamp>,
-    /// Only before this time
+    /// Only before this time, in the same forms
     #[arg(long, value_name = "TIME", value_parser = ago)]
     until: Option<jiff::Timestamp>,
     /// How many at most
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
-    /// All that fit, however many
+    /// All of them, however many
     #[arg(long, conflicts_with = "limit")]
     all: bool,
     #[command(flatten)]

@@ -12,7 +12,7 @@ use keyplane_sdk::{
 use serde::Serialize;
 use std::time::Duration;
 
-/// Create, show, rename, rotate, switch off and revoke keys
+/// Create, show, change, rotate, switch off and revoke keys
 #[derive(clap::Args, Debug)]
 pub struct Keys {
     #[command(subcommand)]
@@ -40,20 +40,24 @@ impl From<EnvironmentName> for Environment {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Create a key and print it, this once
+    #[command(after_help = "\
+Examples:
+  keyplane keys create --project $project \"build server\"
+  keyplane keys create --project $project --scope files:read --expires-at 90d \"night job\"")]
     Create {
-        /// Id of its project
-        #[arg(long)]
+        /// Id of its project, as `projects list` shows it
+        #[arg(long, value_name = "ID")]
         project: ProjectId,
-        /// Where it is meant to be used
+        /// Decides its prefix; services and rules may take keys of one environment only
         #[arg(long, value_enum, default_value = "live")]
         environment: EnvironmentName,
         /// What it may do; may be given several times
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<String>,
-        /// A network from which it may be used, such as 203.0.113.0/24; may be given several times
+        /// A network from which it may be used, such as 203.0.113.0/24; may be given several times. Without any, from everywhere
         #[arg(long = "cidr", value_name = "NETWORK")]
         cidrs: Vec<String>,
-        /// When it ends, such as 2027-01-31T00:00:00Z, or 30d for in thirty days
+        /// When it ends: 30d for in thirty days, a date (2030-01-15, UTC), or a time. Without it never
         #[arg(long, alias = "expires", value_name = "TIME", value_parser = ahead)]
         expires_at: Option<jiff::Timestamp>,
         /// Its name
@@ -61,63 +65,92 @@ enum Command {
     },
     /// Show one key
     Get {
-        /// Its id
+        /// Id of the key, as `keys list` shows it
         id: KeyId,
     },
     /// List keys, newest first
     List {
         /// Only those of this project
-        #[arg(long)]
+        #[arg(long, value_name = "ID")]
         project: Option<ProjectId>,
         /// Only those of this environment
         #[arg(long, value_enum)]
         environment: Option<EnvironmentName>,
         /// How many at most
-        #[arg(long, default_value_t = 50)]
+        #[arg(long, value_name = "N", default_value_t = 50)]
         limit: usize,
     },
     /// Give a key another name
     Rename {
-        /// Its id
+        /// Id of the key, as `keys list` shows it
         id: KeyId,
         /// The new name
         name: String,
     },
-    /// Replace a key by a new one, which is printed this once; the old one works on for a while
-    Rotate {
-        /// Its id
+    /// Change what a key may do, from where and until when; what is not named stays
+    #[command(
+        override_usage = "keyplane keys update [OPTIONS] <ID>",
+        after_help = "\
+Examples:
+  keyplane keys update $key --scope files:read --scope files:write
+  keyplane keys update $key --cidr 203.0.113.0/24 --wait 5s
+  keyplane keys update $key --any-network --never-expires"
+    )]
+    Update {
+        /// Id of the key, as `keys list` shows it
         id: KeyId,
-        /// How long the old key works on at most, such as 1h or 7d; 0s revokes it at once. Without both, 24h
+        #[command(flatten)]
+        change: Change,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Replace a key by a new one, which is printed this once; the old one works on for a while
+    #[command(after_help = "\
+Examples:
+  keyplane keys rotate $key                                    the old key works 24 hours more
+  keyplane keys rotate $key --retire-when-idle 48 --grace 30d  until unused for 48 hours, or 30 days
+  keyplane keys rotate $key --grace 0s --wait 5s               not at all: the old key is revoked")]
+    Rotate {
+        /// Id of the key, as `keys list` shows it
+        id: KeyId,
+        /// How long the old key works on at most, such as 1h or 7d; 0s revokes it at once. Without this and --retire-when-idle: 24h
         #[arg(long, value_name = "TIME", value_parser = length)]
         grace: Option<Duration>,
-        /// Revoke the old key by itself once no proxy has seen it for so many hours
+        /// Have the old key revoked by itself once no proxy has seen it for so many hours
         #[arg(long, value_name = "HOURS")]
         retire_when_idle: Option<u64>,
         #[command(flatten)]
         wait: Wait,
     },
-    /// Show from where a rotated key is still used
+    /// Show from which addresses a rotated key is still used, so that its users can be found
+    #[command(after_help = "Example:\n  keyplane keys sources $key     the id of the old key")]
     Sources {
-        /// Its id
+        /// Id of the key, as `keys list` shows it
         id: KeyId,
     },
     /// Switch a key off: proxies refuse it until it is switched on again
+    #[command(after_help = "Example:\n  keyplane keys disable $key --wait 5s     ends when the proxies refuse it")]
     Disable {
-        /// Its id
+        /// Id of the key, as `keys list` shows it
         id: KeyId,
         #[command(flatten)]
         wait: Wait,
     },
     /// Switch a key on again
     Enable {
-        /// Its id
+        /// Id of the key, as `keys list` shows it
         id: KeyId,
         #[command(flatten)]
         wait: Wait,
     },
     /// Revoke a key: at once, and for good
+    #[command(after_help = "\
+Example:
+  keyplane keys revoke $key --reason \"found in a public repository\" --wait 5s
+
+Prints how many proxies refuse the key, and names those that lag. They refuse it as soon as they hear of it.")]
     Revoke {
-        /// Its id
+        /// Id of the key, as `keys list` shows it
         id: KeyId,
         /// Why; kept with the key and in the audit log
         #[arg(long, value_name = "TEXT")]
@@ -125,6 +158,54 @@ enum Command {
         #[command(flatten)]
         wait: Wait,
     },
+}
+
+#[derive(clap::Args, Debug)]
+#[group(required = true, multiple = true)]
+struct Change {
+    /// Its new name
+    #[arg(long)]
+    name: Option<String>,
+    /// What it may do, in place of all that it may; may be given several times
+    #[arg(long = "scope", value_name = "SCOPE")]
+    scopes: Vec<String>,
+    /// Take all its scopes away
+    #[arg(long, conflicts_with = "scopes")]
+    no_scopes: bool,
+    /// A network from which it may be used, in place of all that there are; may be given several times
+    #[arg(long = "cidr", value_name = "NETWORK")]
+    cidrs: Vec<String>,
+    /// Let it be used from everywhere
+    #[arg(long, conflicts_with = "cidrs")]
+    any_network: bool,
+    /// When it ends: 30d for in thirty days, a date (2030-01-15, UTC), or a time
+    #[arg(long, value_name = "TIME", value_parser = ahead)]
+    expires_at: Option<jiff::Timestamp>,
+    /// It does not end
+    #[arg(long, conflicts_with = "expires_at")]
+    never_expires: bool,
+}
+
+impl From<Change> for UpdateKey {
+    fn from(change: Change) -> Self {
+        let mut update = Self::new();
+        if let Some(name) = change.name {
+            update = update.name(name);
+        }
+        if change.no_scopes || !change.scopes.is_empty() {
+            update = update.scopes(change.scopes);
+        }
+        if change.any_network || !change.cidrs.is_empty() {
+            update = update.allowed_cidrs(change.cidrs);
+        }
+        if let Some(at) = change.expires_at {
+            update = update.expires_at(at);
+        }
+        if change.never_expires {
+            update = update.never_expires();
+        }
+        update
+    }
 }
 
 impl Row for Key {
@@ -188,6 +269,9 @@ impl Command {
                 show.many(&first(keys.all(list), limit).await?)
             }
             Self::Rename { id, name } => show.one(&keys.rename(id, name).await?),
+            Self::Update { id, change, wait } => {
+                show.changed(&keys.update(id, &waiting(change.into(), wait)).await?, "Known to")
+            }
             Self::Rotate { id, grace, retire_when_idle, wait } => {
                 let mut how = RotateKey::new();
                 if let Some(grace) = grace {
@@ -218,8 +302,14 @@ impl Command {
                 }
                 show.many(&sources)
             }
-            Self::Disable { id, wait } => show.changed(&keys.update(id, &switch(false, wait)).await?, "Refused by"),
-            Self::Enable { id, wait } => show.changed(&keys.update(id, &switch(true, wait)).await?, "Known to"),
+            Self::Disable { id, wait } => {
+                let change = waiting(UpdateKey::new().enabled(false), wait);
+                show.changed(&keys.update(id, &change).await?, "Refused by")
+            }
+            Self::Enable { id, wait } => {
+                let change = waiting(UpdateKey::new().enabled(true), wait);
+                show.changed(&keys.update(id, &change).await?, "Known to")
+            }
             Self::Revoke { id, reason, wait } => {
                 let mut how = RevokeKey::new();
                 if let Some(reason) = reason {
@@ -234,8 +324,7 @@ impl Command {
     }
 }
 
-fn switch(on: bool, wait: Wait) -> UpdateKey {
-    let change = UpdateKey::new().enabled(on);
+fn waiting(change: UpdateKey, wait: Wait) -> UpdateKey {
     match wait.wait {
         Some(wait) => change.wait(wait),
         None => change,

@@ -28,10 +28,10 @@ const CREDENTIAL: &str = "KEYPLANE_API_KEY";
 /// Where the API is, and how to show its answers.
 #[derive(clap::Args, Debug)]
 pub struct Remote {
-    /// Address of the management API. The credential comes from `KEYPLANE_API_KEY`
+    /// Address of the management API. The credential is taken from the variable `KEYPLANE_API_KEY`
     #[arg(long, global = true, env = "KEYPLANE_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
     url: String,
-    /// Print JSON, for scripts
+    /// Print JSON for scripts, one object a line
     #[arg(long, global = true)]
     json: bool,
 }

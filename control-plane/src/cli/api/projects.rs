@@ -3,9 +3,9 @@
 use super::{Remote, Row, first, when};
 use crate::cli::Failure;
 use clap::Subcommand;
-use keyplane_sdk::{AccountId, CreateProject, ListProjects, Prefixes, Project, ProjectId};
+use keyplane_sdk::{AccountId, CreateProject, ListProjects, Prefixes, Project, ProjectId, UpdateProject};
 
-/// Create and show projects
+/// Create, show and rename projects
 #[derive(clap::Args, Debug)]
 pub struct Projects {
     #[command(subcommand)]
@@ -17,11 +17,14 @@ pub struct Projects {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Create a project
+    #[command(
+        after_help = "Example:\n  keyplane projects create --account $account --live ex_live --test ex_test Uploads"
+    )]
     Create {
         /// Id of its account
-        #[arg(long)]
+        #[arg(long, value_name = "ID")]
         account: AccountId,
-        /// What its live keys begin with, such as `uk_live`
+        /// What its live keys begin with, such as `uk_live`: at most 16 small letters, digits and _
         #[arg(long, value_name = "PREFIX")]
         live: String,
         /// What its test keys begin with, such as `uk_test`
@@ -32,16 +35,23 @@ enum Command {
     },
     /// Show one project
     Get {
-        /// Its id
+        /// Id of the project, as `projects list` shows it
         id: ProjectId,
+    },
+    /// Give a project another name
+    Rename {
+        /// Id of the project, as `projects list` shows it
+        id: ProjectId,
+        /// The new name
+        name: String,
     },
     /// List projects, newest first
     List {
         /// Only those of this account
-        #[arg(long)]
+        #[arg(long, value_name = "ID")]
         account: Option<AccountId>,
         /// How many at most
-        #[arg(long, default_value_t = 50)]
+        #[arg(long, value_name = "N", default_value_t = 50)]
         limit: usize,
     },
 }
@@ -71,6 +81,9 @@ impl Projects {
                 show.one(&client.projects().create(&new).await?)
             }
             Command::Get { id } => show.one(&client.projects().get(id).await?),
+            Command::Rename { id, name } => {
+                show.one(&client.projects().update(id, &UpdateProject::new().name(name)).await?)
+            }
             Command::List { account, limit } => {
                 let list = account.map_or_else(ListProjects::new, |id| ListProjects::new().account(id));
                 show.many(&first(client.projects().all(list), limit).await?)

@@ -17,26 +17,30 @@ pub struct ProxyTokens {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Create a proxy token and print it, this once. Two may be valid at once
+    #[command(after_help = "\
+Example: another token, without a proxy that misses a change
+  keyplane proxy-tokens create 2030-01    restart each Envoy with it as KEYPLANE_PROXY_TOKEN; then
+  keyplane proxy-tokens list              shows the id of the old one, to be revoked")]
     Create {
-        /// Its name
+        /// Its name: when or for what it was made
         name: String,
     },
     /// List proxy tokens, newest first
     List {
         /// How many at most
-        #[arg(long, default_value_t = 50)]
+        #[arg(long, value_name = "N", default_value_t = 50)]
         limit: usize,
     },
     /// Give a proxy token another name
     Rename {
-        /// Its id
+        /// Id of the proxy token, as `proxy-tokens list` shows it
         id: ProxyTokenId,
         /// The new name
         name: String,
     },
     /// Revoke a proxy token: at once, and for good. Proxies that have no other hear of no change any more
     Revoke {
-        /// Its id
+        /// Id of the proxy token, as `proxy-tokens list` shows it
         id: ProxyTokenId,
     },
 }

@@ -102,9 +102,7 @@ mod tests {
         assert_eq!(said(3, 3, &json!([])), "Refused by all 3 live proxies after 12 ms. Revision 7.");
         // Tenants are not told which proxies there are.
         assert_eq!(said(3, 2, &json!(null)), "Refused by 2 of 3 live proxies after 12 ms. Revision 7.");
-        let worker = |id: u64, time: &str| {
-            json!({ "id": format!("01890a5d-ac96-774b-bcce-{id:012}"), "revision": 6, "last_seen_at": time })
-        };
+        let worker = |id: u64, time: &str| json!({ "id": format!("01890a5d-ac96-774b-bcce-{id:012}"), "revision": 6, "last_seen_at": time });
         let edge = [worker(1, "2030-01-02T03:04:05.678Z"), worker(2, "2030-01-02T03:04:07Z")];
         let lagging = json!([{ "name": "edge-2", "workers": edge }, { "name": "", "workers": [edge[0]] }]);
         assert_eq!(

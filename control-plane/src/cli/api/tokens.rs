@@ -19,9 +19,10 @@ pub struct Tokens {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Create a personal access token and print it, this once
+    #[command(after_help = "Example:\n  keyplane tokens create --user $user --expires-at 90d laptop")]
     Create {
-        /// Whose it is; left out, your own. An admin key must say
-        #[arg(long)]
+        /// Id of the user whose it is. Without it your own; with an admin key it must be said
+        #[arg(long, value_name = "ID")]
         user: Option<UserId>,
         /// What it may do behind the proxy; may be given several times
         #[arg(long = "scope", value_name = "SCOPE")]
@@ -35,25 +36,31 @@ enum Command {
         /// Its name
         name: String,
     },
+    /// Show one personal access token
+    Get {
+        /// Id of the token, as `tokens list` shows it
+        id: KeyId,
+    },
     /// List personal access tokens, newest first: your own, and for an admin key all
     List {
         /// Only those of this user
-        #[arg(long)]
+        #[arg(long, value_name = "ID")]
         user: Option<UserId>,
         /// How many at most
-        #[arg(long, default_value_t = 50)]
+        #[arg(long, value_name = "N", default_value_t = 50)]
         limit: usize,
     },
     /// Give a personal access token another name
     Rename {
-        /// Its id
+        /// Id of the token, as `tokens list` shows it
         id: KeyId,
         /// The new name
         name: String,
     },
     /// Revoke a personal access token: at once, and for good
+    #[command(after_help = "Example:\n  keyplane tokens revoke $token --reason \"laptop lost\" --wait 5s")]
     Revoke {
-        /// Its id
+        /// Id of the token, as `tokens list` shows it
         id: KeyId,
         /// Why; kept with the token and in the audit log
         #[arg(long, value_name = "TEXT")]
@@ -103,6 +110,7 @@ impl Tokens {
                     let list = user.map_or_else(ListPersonalTokens::new, |id| ListPersonalTokens::new().user(id));
                     show.many(&first(tokens.all(list), limit).await?)
                 }
+                Command::Get { id } => show.one(&tokens.get(id).await?),
                 Command::Rename { id, name } => show.one(&tokens.rename(id, name).await?),
                 Command::Revoke { id, reason, wait } => {
                     let mut how = RevokeKey::new();

@@ -10,9 +10,14 @@ use keyplane_sdk::{AccountId, KeyId, ListUsage, ProjectId, UsageRow};
 
 /// Add up how often keys were allowed and refused
 #[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Examples:
+  keyplane usage                                    the last 30 days, day by day (UTC)
+  keyplane usage --by key --project $project        each key of a project
+  keyplane usage --key $key --by hour,reason --since 24h")]
 pub struct Usage {
-    /// What to add up by, in this order; may be given several times
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "day")]
+    /// What to add up by, in this order; several as key,day or by giving it several times
+    #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',', default_value = "day")]
     by: Vec<Group>,
     /// Only keys of this account
     #[arg(long, value_name = "ID")]
@@ -26,14 +31,14 @@ pub struct Usage {
     /// Only keys of this environment
     #[arg(long, value_enum)]
     environment: Option<EnvironmentName>,
-    /// From this time on: 7d for the last week, a date, or a time. Without it 30 days
+    /// From this time on: 7d for the last week, a date (2030-01-15, UTC), or a time. Without it the last 30 days
     #[arg(long, value_name = "TIME", value_parser = ago)]
     since: Option<jiff::Timestamp>,
-    /// Up to this time
+    /// Up to this time, in the same forms
     #[arg(long, value_name = "TIME", value_parser = ago)]
     until: Option<jiff::Timestamp>,
     /// How many rows at most
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100)]
     limit: usize,
     #[command(flatten)]
     remote: Remote,

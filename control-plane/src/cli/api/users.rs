@@ -35,14 +35,18 @@ impl From<RoleName> for Role {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Add a person to an account
+    #[command(
+        after_help = "Example:\n  keyplane users create --account $account --email ada@example.com --role admin \"Ada Lovelace\""
+    )]
     Create {
         /// Id of the account
-        #[arg(long)]
+        #[arg(long, value_name = "ID")]
         account: AccountId,
-        /// The mail address, the only one in the account; no mail is sent
-        #[arg(long)]
+        /// Their mail address; nobody else in the account may have it. No mail is sent
+        #[arg(long, value_name = "ADDRESS")]
         email: String,
-        /// What they may do in it
+        /// What they may do in it: a member makes and changes keys and sees the rest; an admin may do everything but touch owners;
+        /// an owner everything
         #[arg(long, value_enum, default_value = "member")]
         role: RoleName,
         /// Their name
@@ -50,28 +54,31 @@ enum Command {
     },
     /// Show one user
     Get {
-        /// Their id
+        /// Id of the user, as `users list` shows it
         id: UserId,
     },
     /// List users, newest first
     List {
         /// Only those of this account
-        #[arg(long)]
+        #[arg(long, value_name = "ID")]
         account: Option<AccountId>,
         /// How many at most
-        #[arg(long, default_value_t = 50)]
+        #[arg(long, value_name = "N", default_value_t = 50)]
         limit: usize,
     },
-    /// Change a user
+    /// Change a user's mail address, name or role
     Update {
-        /// Their id
+        /// Id of the user, as `users list` shows it
         id: UserId,
         #[command(flatten)]
         change: Change,
     },
     /// Take a user out of the account; their personal access tokens are revoked
+    #[command(
+        after_help = "Example:\n  keyplane users remove $user --wait 5s     ends when the proxies refuse their tokens"
+    )]
     Remove {
-        /// Their id
+        /// Id of the user, as `users list` shows it
         id: UserId,
         #[command(flatten)]
         wait: Wait,

@@ -21,6 +21,12 @@ const CATCH_UP: Duration = Duration::from_secs(1);
 
 /// Check the database, the machine and the proxies, or one Envoy; exit code 1 if something is wrong
 #[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Examples:
+  keyplane doctor --data-dir keyplane-data              where the server runs, as it was started
+  keyplane doctor --envoy-admin http://127.0.0.1:9901   where an Envoy runs
+
+With an admin key in KEYPLANE_API_KEY it asks the running server which proxies lag; one with read access will do.")]
 pub struct Doctor {
     #[command(flatten)]
     place: Place,
