@@ -185,6 +185,24 @@ fn every_manifest_fits_the_model_of_its_kind_and_each_model_refuses_what_it_does
     assert!(wanted.clone().all(|kind| kinds.contains(*kind)), "{kinds:?}");
 }
 
+/// Else `kubectl apply` of a second file would change what the first made: the filter of a sidecar became that of a waypoint.
+#[test]
+fn no_two_manifests_have_one_name_unless_they_say_the_same() {
+    let mut seen = std::collections::BTreeMap::new();
+    for (file, document) in documents() {
+        // Envoy Gateway's two ways to fetch the filter have one name on purpose: the second takes the place of the first.
+        if document["kind"] == "EnvoyExtensionPolicy" {
+            continue;
+        }
+        let metadata = &document["metadata"];
+        let name = [&document["kind"], &metadata["namespace"], &metadata["name"]].map(ToString::to_string);
+        if let Some((first, other)) = seen.insert(name.clone(), (file.clone(), document.clone())) {
+            assert_eq!(other, document, "{name:?} is in {first} and in {file}");
+        }
+    }
+    assert!(seen.len() > 20, "{}", seen.len());
+}
+
 #[test]
 fn the_filter_of_every_manifest_works_in_envoy_as_it_stands_there() {
     let loose = Loose::start();
