@@ -24,6 +24,7 @@ PART = "type Part<T> = T extends (infer U)[] ? Part<U>[] : T extends object ? { 
 PACKAGES = {
     "gateway.envoyproxy.io": "@kubernetes-models/envoy-gateway",
     "gateway.networking.k8s.io": "@kubernetes-models/gateway-api",
+    "monitoring.coreos.com": "@kubernetes-models/prometheus-operator",
 }
 
 

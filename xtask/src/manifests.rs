@@ -1,7 +1,8 @@
-//! Typed models of Kubernetes kinds, against which tests hold the manifests of `examples/` (`tests/manifests/check.py`).
+//! Typed models of Kubernetes kinds, against which tests hold the manifests of `examples/` and the chart's `ServiceMonitor`
+//! (`tests/manifests/check.py`).
 //!
-//! Istio's come from `PyPI`, those of Envoy Gateway, the Gateway API and Kubernetes itself from npm, each in one version. They live in
-//! `.cache/`: nothing of the system is changed.
+//! Istio's come from `PyPI`, those of Envoy Gateway, the Gateway API, Prometheus' operator and Kubernetes itself from npm, each in one
+//! version. They live in `.cache/`: nothing of the system is changed.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use tempfile::TempDir;
+use xtask::manifests::{self, Manifests};
 use xtask::package::proof::{self, Proof};
 use xtask::package::{IMAGE, Inputs, VERSION, pack};
 use xtask::project::Project;
@@ -252,10 +253,14 @@ fn skopeo_reads_the_image_of_the_filter_in_the_form_that_istio_and_envoy_gateway
 
 /// `helm template` of the packed chart with these values.
 fn template(package: &Path, values: &Value) -> Command {
+    template_named("keyplane", package, values)
+}
+
+fn template_named(release: &str, package: &Path, values: &Value) -> Command {
     let file = package.join("values.json");
     fs::write(&file, values.to_string()).unwrap();
     let mut helm = tools().helm();
-    helm.args(["template", "keyplane"]).arg(package.join(format!("keyplane-{VERSION}.tgz")));
+    helm.args(["template", release]).arg(package.join(format!("keyplane-{VERSION}.tgz")));
     helm.args(["--namespace", "auth", "--values"]).arg(file);
     helm
 }
@@ -267,7 +272,8 @@ fn render(package: &Path, values: &Value) -> BTreeMap<String, Value> {
     reader.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let output = reader.wait_with_output().unwrap();
     let objects: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
-    let known: Vec<_> = objects.iter().filter(|object| object["kind"] != "ServiceMonitor").collect();
+    let (monitors, known): (Vec<_>, Vec<_>) = objects.iter().partition(|object| object["kind"] == "ServiceMonitor");
+    assert_eq!(wrong_monitors(package, &monitors), [""; 0]);
     // JSON is YAML; a file for each object, because a document knows no lists of objects.
     let mut validate = tools().kubernetes_validate();
     validate.args(["--strict", "--no-warn"]).args(KUBERNETES.iter().flat_map(|version| ["-k", version]));
@@ -278,6 +284,19 @@ fn render(package: &Path, values: &Value) -> BTreeMap<String, Value> {
     }
     read(&mut validate);
     objects.into_iter().map(|object| (object["kind"].as_str().unwrap().to_owned(), object)).collect()
+}
+
+/// What the model of the kind says against these objects of Prometheus' operator, which Kubernetes itself does not know.
+fn wrong_monitors(package: &Path, monitors: &[&Value]) -> Vec<String> {
+    static MODELS: OnceLock<Manifests> = OnceLock::new();
+    let models = MODELS.get_or_init(|| manifests::obtain(&project()).unwrap());
+    let files = monitors.iter().enumerate().map(|(number, monitor)| {
+        let file = package.join(format!("monitor-{number}.yaml"));
+        fs::write(&file, monitor.to_string()).unwrap();
+        file
+    });
+    let files = files.collect::<Vec<_>>();
+    if files.is_empty() { Vec::new() } else { models.check(&files).unwrap().wrong }
 }
 
 fn least() -> Value {
@@ -293,6 +312,24 @@ fn the_schemas_refuse_a_field_that_kubernetes_does_not_know() {
     fs::write(&file, wrong.to_string()).unwrap();
     let output = tools().kubernetes_validate().args(["--strict"]).arg(&file).output().unwrap();
     assert!(!output.status.success());
+
+    let mut values = least();
+    values["serviceMonitor"] = json!({ "enabled": true, "secret": "metrics" });
+    let mut wrong = render(&package, &values).remove("ServiceMonitor").unwrap();
+    wrong["spec"]["endpoints"][0]["pathh"] = "/metrics".into();
+    let said = wrong_monitors(&package, &[&wrong]);
+    assert!(said.iter().any(|line| line.contains("pathh")), "{said:?}");
+}
+
+#[test]
+fn the_chart_refuses_a_release_whose_name_a_service_cannot_have() {
+    let (_folder, package) = packed();
+    // Helm takes both; Kubernetes would refuse the Service after the claim was made.
+    for name in ["1keyplane", "key.plane"] {
+        let said = refused(&mut template_named(name, &package, &least()));
+        assert!(said.contains(&format!("\"{name}\" cannot be the name")), "{said}");
+    }
+    read(&mut template_named("keyplane-2", &package, &least()));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 {{/* Names and labels that several objects share. */}}
 
 {{- define "keyplane.name" -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" .Release.Name) }}{{ fail (printf "%q cannot be the name of a release of this chart: a Service is named after it, which Kubernetes lets have small letters, digits and hyphens only, a letter first" .Release.Name) }}{{ end -}}
 {{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 50 | trimSuffix "-" }}{{ else }}{{ printf "%s-%s" (.Release.Name | trunc 41 | trimSuffix "-") .Chart.Name }}{{ end }}
 {{- end }}
 
