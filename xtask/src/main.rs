@@ -47,6 +47,8 @@ enum Command {
 enum Bench {
     /// The control plane's API with many keys in its database.
     ControlPlane(xtask::bench::control_plane::Options),
+    /// The dashboard's pages, for an account with 10,000 keys.
+    Dashboard(xtask::bench::dashboard::Options),
     /// How long a proxy takes until it knows many keys, and what memory.
     Load(xtask::bench::load_time::Options),
     /// What the filter adds to Envoy's work for one request.
@@ -78,6 +80,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
         }
         Command::Package => xtask::package::package(&project),
         Command::Bench { what: Bench::ControlPlane(options) } => xtask::bench::control_plane::bench(&project, options),
+        Command::Bench { what: Bench::Dashboard(options) } => xtask::bench::dashboard::bench(&project, options),
         Command::Bench { what: Bench::Load(options) } => xtask::bench::load_time::bench(&project, options),
         Command::Bench { what: Bench::Request(options) } => xtask::bench::request::bench(&project, options),
         Command::Bench { what: Bench::Revoke(options) } => xtask::bench::revoke::bench(&project, options),

@@ -34,10 +34,11 @@ pub fn read(sent: &Form, now: Time) -> Result<Option<Time>, FieldError> {
     }
 }
 
-/// The fields, filled in.
-pub fn fields(end: &str, date: &str, wrong: Wrong<'_>) -> Markup {
+/// The fields, filled in. `more`: choices before the presets, by value and name.
+pub fn fields(more: &[(String, String)], end: &str, date: &str, wrong: Wrong<'_>) -> Markup {
     let error = wrong.with("expires_at", "The end");
-    let ends: Vec<_> = ENDS.iter().map(|(value, label, _)| ((*value).to_owned(), (*label).to_owned())).collect();
+    let presets = ENDS.iter().map(|(value, label, _)| ((*value).to_owned(), (*label).to_owned()));
+    let ends: Vec<_> = more.iter().cloned().chain(presets).collect();
     let field = Field {
         name: "expires_at",
         label: "Last day",

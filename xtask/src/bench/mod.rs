@@ -5,6 +5,7 @@
 
 mod bars;
 pub mod control_plane;
+pub mod dashboard;
 mod database;
 mod load;
 pub mod load_time;

@@ -80,7 +80,7 @@ fn a_key_is_made_copied_used_renamed_and_revoked_with_the_keyboard_alone_and_env
     assert_eq!(desk.status(&secret), 401, "what the receipt says is so");
     browser.tab_to("dialog a.primary");
     browser.press(ENTER);
-    browser.wait_for("No keys yet");
+    browser.wait_for("Every key is revoked");
     assert_eq!(browser.count("dialog[open]"), 0);
     assert_eq!(browser.console(), [""; 0]);
 }

@@ -36,6 +36,26 @@ fn furnish(desk: &Desk) {
     crate::flows::fixture::eventually("the use is known", known);
 }
 
+/// What needs somebody's attention: a key that is replaced and still used, a project without room, and people
+/// with tokens. Gives the id of the replaced key.
+fn neglect(desk: &Desk) -> String {
+    let api = desk.flow.api();
+    let account = desk.account();
+    desk.person("Grace", "owner");
+    let replaced = desk.flow.known_key("Reports");
+    desk.make(&format!("/v1/keys/{}/rotate", replaced.id), &json!({ "grace_seconds": 86_400 }));
+    for _ in 0..3 {
+        desk.flow.get(&replaced);
+    }
+    let sources = format!("/v1/keys/{}", replaced.id);
+    crate::flows::fixture::eventually("the use of the replaced key is known", || {
+        !api.client().get(&sources, &[]).unwrap().json()["last_used_at"].is_null()
+    });
+    let changed = api.client().patch(&format!("/v1/accounts/{account}"), &json!({ "plan": "free" })).unwrap();
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    replaced.id
+}
+
 #[test]
 fn every_page_shuts_nobody_out_and_fits_every_screen() {
     let desk = Desk::new(true);
@@ -70,6 +90,19 @@ fn every_page_shuts_nobody_out_and_fits_every_screen() {
     browser.click("dialog button.danger");
     browser.wait_for("is revoked");
     desk.examine("receipt");
+    let replaced = neglect(&desk);
+    for (page, name, words) in [
+        ("overview", "overview-busy", "replaced"),
+        ("projects", "projects-full", "of 2"),
+        ("keys/new", "new-full", "Create a key"),
+        (&format!("keys/{replaced}"), "key-replaced", "still use"),
+        ("team", "team-people", "Grace"),
+        ("tokens", "tokens-people", "laptop"),
+    ] {
+        browser.open(&format!("{}/accounts/{}/{page}", desk.base, desk.account()));
+        browser.wait_for(words);
+        desk.examine(name);
+    }
     browser.open(&format!("{}/no-such-page", desk.base));
     browser.console();
     desk.examine("missing");

@@ -5,36 +5,22 @@
 
 use super::super::super::answer::Answer;
 use super::super::super::components::{Field, choices};
+use super::super::super::ends;
+use super::super::super::forms::{Wrong, attempt, name_field, number};
 use super::super::super::gate::Form;
-use super::super::super::link::hex;
 use super::super::super::view::View;
 use super::created::{Made, page};
 use super::{PAGE, WRITE, projects};
 use crate::domain::id::ProjectId;
-use crate::domain::idempotency::{Asked, Attempt, IdempotencyKey, Sender};
 use crate::domain::project::Project;
-use crate::domain::time::{DAY, Time};
 use crate::error::{Code, Error, FieldError};
-use crate::http::problem::Problem;
 use crate::http::v1::terms::TermsFields;
 use crate::service::App;
 use crate::service::create_key::{CreatedKey, NewKey, create_key};
 use crate::service::once::once;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::Response;
 use keyplane_contract::sync::Environment;
 use maud::html;
-
-/// Presets of how long a key lasts, by value and name.
-pub const ENDS: [(&str, &str, u32); 6] = [
-    ("never", "Never", 0),
-    ("7", "In 7 days", 7),
-    ("30", "In 30 days", 30),
-    ("90", "In 90 days", 90),
-    ("365", "In a year", 365),
-    ("date", "On a date", 0),
-];
 
 /// What the form holds.
 #[derive(Default)]
@@ -53,7 +39,7 @@ pub async fn show(State(app): State<App>, view: View) -> Answer {
     view.origin().may(WRITE)?;
     let projects = projects(&app, &view).await?;
     let filled = Filled { environment: "live", end: "never", project: view.asked("project"), ..Filled::default() };
-    form(&app, &view, &projects, &filled, None)
+    form(&app, &view, &projects, &filled, Wrong(None))
 }
 
 /// Makes the key.
@@ -77,24 +63,8 @@ pub async fn create(State(app): State<App>, view: View, sent: Form) -> Answer {
     match once(&app, attempt.as_ref(), work).await {
         Ok(made) => page(&app, &view, made.answer).await,
         Err(error) if error.code.status() >= 500 => Err(error.into()),
-        Err(error) => form(&app, &view, &projects, &filled, Some(&error)),
+        Err(error) => form(&app, &view, &projects, &filled, Wrong(Some(&error))),
     }
-}
-
-/// A number for a form of its own.
-pub fn number(app: &App) -> Result<String, Error> {
-    let mut number = [0; 16];
-    app.random.fill(&mut number)?;
-    Ok(hex(&number))
-}
-
-/// The form as one that may have been sent before, to this path.
-pub fn attempt(view: &View, sent: &Form, path: &str) -> Result<Option<Attempt>, Problem> {
-    let sender = Sender::Credential(&view.by.held);
-    let Ok(key) = IdempotencyKey::parse(sent.text("once").as_bytes(), sender) else { return Ok(None) };
-    let body = serde_json::to_vec(sent.fields()).map_err(Error::internal)?;
-    let asked = Asked { method: "POST", path, query: None, body: &body };
-    Ok(Some(Attempt::new(sender, &key, asked).map_err(Error::internal)?))
 }
 
 fn parse(view: &View, projects: &[Project], filled: &Filled<'_>, sent: &Form) -> Result<NewKey, Error> {
@@ -107,7 +77,7 @@ fn parse(view: &View, projects: &[Project], filled: &Filled<'_>, sent: &Form) ->
         "live" => Environment::Live,
         _ => Environment::Test,
     };
-    let end = end(filled.end, filled.date, view.now).unwrap_or_else(|error| {
+    let end = ends::read(sent, view.now).unwrap_or_else(|error| {
         errors.push(error);
         None
     });
@@ -126,82 +96,35 @@ fn parse(view: &View, projects: &[Project], filled: &Filled<'_>, sent: &Form) ->
     }
 }
 
-/// When the key ends: by the name of a preset, or on a date.
-pub fn end(preset: &str, date: &str, now: Time) -> Result<Option<Time>, FieldError> {
-    match preset {
-        "never" => Ok(None),
-        "date" => match Time::parse_date(date) {
-            // Through the whole of that day.
-            Ok(day) => Ok(Some(day.after(DAY))),
-            Err(_) => Err(FieldError::new("expires_at", "must be a date such as 2030-01-15")),
-        },
-        preset => {
-            let days = ENDS.iter().find(|(value, ..)| *value == preset).map(|(.., days)| *days);
-            let days = days.ok_or_else(|| FieldError::new("expires_at", "must be one of the choices"))?;
-            Ok(Some(now.after(DAY * days)))
-        }
-    }
-}
-
-/// What is wrong with a field, as a sentence.
-pub fn wrong(error: Option<&Error>, field: &str, label: &str) -> Option<String> {
-    let found = error?.fields.iter().find(|error| error.field.split('[').next() == Some(field))?;
-    let place = found.field.strip_prefix(field).and_then(|rest| rest.strip_prefix('[')?.strip_suffix(']'));
-    Some(match place.and_then(|place| place.parse::<usize>().ok()) {
-        Some(place) => format!("{label} {} {}.", place + 1, found.message),
-        None => format!("{label} {}.", found.message),
-    })
-}
-
-fn form(app: &App, view: &View, projects: &[Project], filled: &Filled<'_>, error: Option<&Error>) -> Answer {
-    let number = number(app)?;
+fn form(app: &App, view: &View, projects: &[Project], filled: &Filled<'_>, wrong: Wrong<'_>) -> Answer {
     let of_projects: Vec<_> =
         projects.iter().map(|project| (project.id.to_string(), project.name.to_string())).collect();
     let chosen = if filled.project.is_empty() { of_projects.first().map_or("", |(id, _)| id) } else { filled.project };
     let environments =
         [("live", "Live", "For production."), ("test", "Test", "For development: with a prefix of its own.")];
-    let ends: Vec<_> = ENDS.iter().map(|(value, label, _)| ((*value).to_owned(), (*label).to_owned())).collect();
     let errors = [
-        wrong(error, "project_id", "The project"),
-        wrong(error, "name", "The name"),
-        wrong(error, "scopes", "Scope"),
-        wrong(error, "allowed_cidrs", "Network"),
-        wrong(error, "expires_at", "The end"),
+        wrong.with("project_id", "The project"),
+        wrong.with("name", "The name"),
+        wrong.with("scopes", "Scope"),
+        wrong.with("allowed_cidrs", "Network"),
+        wrong.with("expires_at", "The end"),
     ];
-    let [of_project, of_name, of_scopes, of_networks, of_end] = errors.each_ref().map(Option::as_deref);
-    let is_named = errors.iter().any(Option::is_some);
-    let date =
-        Field { name: "expires_at", label: "Last day", hint: "In UTC. Needed only for \"On a date\".", error: of_end };
+    let [of_project, of_name, of_scopes, of_networks, _] = errors.each_ref().map(Option::as_deref);
     let content = html! {
         p.back { a href=(view.path("/keys")) { "API keys" } }
         h1 { "Create a key" }
-        @if let Some(error) = error.filter(|_| !is_named) {
-            p.problem role="alert" { (error.detail) }
-        }
-        @if error.is_some() && is_named {
-            p.problem role="alert" { "The key was not created. See what is marked below." }
-        }
+        (wrong.above(errors.iter().any(Option::is_some), "The key was not created."))
         form.wide method="post" action=(view.path("/keys/new")) {
             (view.token())
-            input type="hidden" name="once" value=(number);
-            (Field { name: "name", label: "Name", hint: "Where it will be used, such as \"Production server\".", error: of_name }
-                .around(&html! {
-                    input type="text" id="name" name="name" value=(filled.name) required maxlength="100" autofocus autocomplete="off"
-                        aria-describedby=(described("name", of_name)) aria-invalid=[of_name.map(|_| "true")];
-                }))
+            (number(app)?)
+            (name_field(Field { name: "name", label: "Name", hint: "Where it will be used, such as \"Production server\".", error: of_name }, filled.name))
             @if projects.len() == 1 && of_project.is_none() {
                 input type="hidden" name="project_id" value=(chosen);
             } @else {
                 (Field { name: "project_id", label: "Project", hint: "", error: of_project }.select(&of_projects, chosen))
             }
             (choices("environment", "Environment", &environments, filled.environment))
-            (Field { name: "end", label: "Expires", hint: "", error: None }.select(&ends, filled.end))
-            div data-shown-by="end=date" {
-                (date.around(&html! {
-                    input type="date" id="expires_at" name="expires_at" value=(filled.date)
-                        aria-describedby=[date.described_by()] aria-invalid=[of_end.map(|_| "true")];
-                }))
-            }
+            (ends::fields(&[], filled.end, filled.date, wrong))
             details.more open[!filled.scopes.is_empty() || !filled.networks.is_empty()] {
                 summary { "Restrict it" }
                 (Field { name: "scopes", label: "Scopes", hint: "What it may be used for, in your own words: jobs:read jobs:write. Your rules in Envoy ask for them.", error: of_scopes }
@@ -215,16 +138,5 @@ fn form(app: &App, view: &View, projects: &[Project], filled: &Filled<'_>, error
             }
         }
     };
-    let status = error.map_or(StatusCode::OK, |error| {
-        StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY)
-    });
-    Ok(answer(view, status, &content))
-}
-
-pub fn described(name: &str, error: Option<&str>) -> String {
-    if error.is_some() { format!("{name}-hint {name}-error") } else { format!("{name}-hint") }
-}
-
-fn answer(view: &View, status: StatusCode, content: &maud::Markup) -> Response {
-    view.page_with(status, PAGE, "Create a key", content)
+    Ok(view.page_with(wrong.status(), PAGE, "Create a key", &content))
 }

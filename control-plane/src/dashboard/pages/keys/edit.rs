@@ -2,10 +2,11 @@
 
 use super::super::super::answer::{Answer, see_other};
 use super::super::super::components::{Field, in_words};
+use super::super::super::ends;
+use super::super::super::forms::Wrong;
 use super::super::super::gate::Form;
 use super::super::super::link::with_query;
 use super::super::super::view::View;
-use super::create::{ENDS, described, end, wrong};
 use super::{PAGE, WRITE, named, path};
 use crate::domain::key::{Key, KeyKind, Status};
 use crate::domain::version::Expected;
@@ -14,7 +15,6 @@ use crate::http::v1::terms::TermsFields;
 use crate::service::App;
 use crate::service::update_key::{KeyChange, update_key};
 use axum::extract::State;
-use axum::http::StatusCode;
 use maud::html;
 
 /// Name of what was done, in the address of the key's page.
@@ -44,7 +44,7 @@ pub async fn show(State(app): State<App>, view: View) -> Answer {
         networks: key.networks.to_string().replace(' ', "\n"),
         version: key.version().to_string(),
     };
-    form(&view, &key, &filled, None)
+    form(&view, &key, &filled, Wrong(None))
 }
 
 /// Saves what was changed, unless somebody else has changed the key since it was shown.
@@ -61,7 +61,7 @@ pub async fn edit(State(app): State<App>, view: View, sent: Form) -> Answer {
     };
     let change = match parse(&view, &key, &filled, &sent) {
         Ok(change) => change,
-        Err(error) => return form(&view, &key, &filled, Some(&error)),
+        Err(error) => return form(&view, &key, &filled, Wrong(Some(&error))),
     };
     let expected = Expected::OneOf(vec![filled.version.clone()]);
     match update_key(&app, view.origin(), KeyKind::Key, key.id, &expected, change).await {
@@ -72,20 +72,17 @@ pub async fn edit(State(app): State<App>, view: View, sent: Form) -> Answer {
         Err(error) if error.code == Code::PreconditionFailed => {
             let detail = "Somebody changed the key meanwhile. Below is what you typed; send it again to have it so all the same.";
             let filled = Filled { version: key.version().to_string(), ..filled };
-            form(&view, &key, &filled, Some(&Error::with_detail(Code::PreconditionFailed, detail)))
+            form(&view, &key, &filled, Wrong(Some(&Error::with_detail(Code::PreconditionFailed, detail))))
         }
         Err(error) if error.code.status() >= 500 => Err(error.into()),
-        Err(error) => form(&view, &key, &filled, Some(&error)),
+        Err(error) => form(&view, &key, &filled, Wrong(Some(&error))),
     }
 }
 
 fn parse(view: &View, key: &Key, filled: &Filled, sent: &Form) -> Result<KeyChange, Error> {
     let mut errors = Vec::new();
-    let end = if filled.end == KEEP {
-        None
-    } else {
-        end(&filled.end, &filled.date, view.now).map_err(|error| errors.push(error)).ok()
-    };
+    let end =
+        if filled.end == KEEP { None } else { ends::read(sent, view.now).map_err(|error| errors.push(error)).ok() };
     let (scopes, networks) = (sent.words("scopes"), sent.words("allowed_cidrs"));
     let terms = TermsFields {
         name: key.name.as_str(),
@@ -105,7 +102,7 @@ fn parse(view: &View, key: &Key, filled: &Filled, sent: &Form) -> Result<KeyChan
     }
 }
 
-fn form(view: &View, key: &Key, filled: &Filled, error: Option<&Error>) -> Answer {
+fn form(view: &View, key: &Key, filled: &Filled, wrong: Wrong<'_>) -> Answer {
     if key.status(view.now) == Status::Revoked {
         return Err(Error::new(Code::KeyRevoked).into());
     }
@@ -113,35 +110,18 @@ fn form(view: &View, key: &Key, filled: &Filled, error: Option<&Error>) -> Answe
         Some(end) => format!("As it is: {}", in_words(end, view.now)),
         None => "As it is: never".to_owned(),
     };
-    let presets = ENDS.iter().map(|(value, label, _)| ((*value).to_owned(), (*label).to_owned()));
-    let ends: Vec<_> = std::iter::once((KEEP.to_owned(), now)).chain(presets).collect();
-    let errors = [
-        wrong(error, "scopes", "Scope"),
-        wrong(error, "allowed_cidrs", "Network"),
-        wrong(error, "expires_at", "The end"),
-    ];
-    let [of_scopes, of_networks, of_end] = errors.each_ref().map(Option::as_deref);
-    let is_named = errors.iter().any(Option::is_some);
+    let errors =
+        [wrong.with("scopes", "Scope"), wrong.with("allowed_cidrs", "Network"), wrong.with("expires_at", "The end")];
+    let [of_scopes, of_networks, _] = errors.each_ref().map(Option::as_deref);
     let content = html! {
         p.back { a href=(path(view, key)) { (key.name) } }
         h1 { "Edit " q { (key.name) } }
         p { "Every proxy decides by the change within moments. The key itself stays the same." }
-        @if is_named {
-            p.problem role="alert" { "Nothing was changed. See what is marked below." }
-        } @else if let Some(error) = error {
-            p.problem role="alert" { (error.detail) }
-        }
+        (wrong.above(errors.iter().any(Option::is_some), "Nothing was changed."))
         form.wide method="post" action={ (path(view, key)) "/edit" } {
             (view.token())
             input type="hidden" name="version" value=(filled.version);
-            (Field { name: "end", label: "Expires", hint: "", error: None }.select(&ends, &filled.end))
-            div data-shown-by="end=date" {
-                (Field { name: "expires_at", label: "Last day", hint: "In UTC. Needed only for \"On a date\".", error: of_end }
-                    .around(&html! {
-                        input type="date" id="expires_at" name="expires_at" value=(filled.date)
-                            aria-describedby=(described("expires_at", of_end)) aria-invalid=[of_end.map(|_| "true")];
-                    }))
-            }
+            (ends::fields(&[(KEEP.to_owned(), now)], &filled.end, &filled.date, wrong))
             (Field { name: "scopes", label: "Scopes", hint: "What it may be used for, in your own words: jobs:read jobs:write. Your rules in Envoy ask for them.", error: of_scopes }
                 .area(&filled.scopes, 2))
             (Field { name: "allowed_cidrs", label: "Allowed networks", hint: "From where it may be used, such as 203.0.113.0/24, one on a line. Empty: from everywhere.", error: of_networks }
@@ -152,8 +132,5 @@ fn form(view: &View, key: &Key, filled: &Filled, error: Option<&Error>) -> Answe
             }
         }
     };
-    let status = error.map_or(StatusCode::OK, |error| {
-        StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY)
-    });
-    Ok(view.page_with(status, PAGE, "Edit a key", &content))
+    Ok(view.page_with(wrong.status(), PAGE, "Edit a key", &content))
 }

@@ -10,7 +10,7 @@ use crate::domain::project::Project;
 use crate::domain::rights::{Resource, Right};
 use crate::domain::time::{DAY, Time};
 use crate::service::App;
-use crate::service::search_keys::{Found, MOST_COUNTED, search_keys};
+use crate::service::search_keys::{Found, MOST_COUNTED, StatusFilter, Wanted, search_keys};
 use axum::extract::State;
 use maud::{Markup, html};
 
@@ -30,7 +30,12 @@ pub async fn show(State(app): State<App>, view: View) -> Answer {
     if found.keys.is_empty() && found.total > 0 {
         return Ok(see_other(&filters.address(&view.path("/keys"), 0)));
     }
-    let is_new = found.total == 0 && !filters.narrow();
+    let is_empty = found.total == 0 && !filters.narrow();
+    let were_any = is_empty
+        && search_keys(&app, view.origin(), &Wanted { status: StatusFilter::Any, ..filters.wanted(account) })
+            .await?
+            .total
+            > 0;
     let content = html! {
         div.title {
             h1 { "API keys" }
@@ -40,8 +45,8 @@ pub async fn show(State(app): State<App>, view: View) -> Answer {
         }
         (narrowing(&view, &filters, &projects))
         div #list {
-            @if is_new {
-                (nothing_yet(&view, &projects))
+            @if is_empty {
+                (nothing(&view, &projects, were_any))
             } @else if found.total == 0 {
                 (empty("No key is like that", &html! {
                     p { "Look for a part of a name, of a mask such as " code { "uk_live_a1b2" } " or of a scope; or "
@@ -84,7 +89,7 @@ fn narrowing(view: &View, filters: &Filters, projects: &[Project]) -> Markup {
     }
 }
 
-fn nothing_yet(view: &View, projects: &[Project]) -> Markup {
+fn nothing(view: &View, projects: &[Project], were_any: bool) -> Markup {
     if projects.is_empty() {
         return empty(
             "Make a project first",
@@ -95,6 +100,15 @@ fn nothing_yet(view: &View, projects: &[Project]) -> Markup {
                 } @else {
                     p { "Who manages the account can create one." }
                 }
+            },
+        );
+    }
+    if were_any {
+        return empty(
+            "Every key is revoked",
+            &html! {
+                p { "None of this account's keys is accepted any more. " a href=(view.path("/keys?status=revoked")) { "Show the revoked keys" } "." }
+                @if view.may(WRITE) { p { a.button.primary href=(view.path("/keys/new")) { "Create a key" } } }
             },
         );
     }

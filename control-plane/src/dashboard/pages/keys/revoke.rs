@@ -3,6 +3,7 @@
 use super::super::super::answer::Answer;
 use super::super::super::components::{Field, environment, time};
 use super::super::super::gate::Form;
+use super::super::super::receipt::FIRST_WAIT;
 use super::super::super::view::View;
 use super::receipt::told;
 use super::{PAGE, named, path};
@@ -16,10 +17,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
-use std::time::Duration;
-
-/// How long the answer waits for proxies that lag; then it says which, and people may look again.
-const WAIT: Duration = Duration::from_secs(3);
 
 /// Asks.
 pub async fn show(State(app): State<App>, view: View) -> Answer {
@@ -42,7 +39,7 @@ pub async fn revoke(State(app): State<App>, view: View, sent: Form) -> Answer {
         },
     };
     let changed = revoke_key(&app, view.origin(), KeyKind::Key, key.id, &Expected::Any, reason).await?;
-    let receipt = receipt(&app, view.origin(), changed.revision, WAIT).await;
+    let receipt = receipt(&app, view.origin(), changed.revision, FIRST_WAIT).await;
     let content = told(&view, &changed.key, &receipt, true);
     Ok(view.page(PAGE, "Key revoked", &content))
 }

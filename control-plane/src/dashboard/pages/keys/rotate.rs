@@ -4,15 +4,16 @@
 
 use super::super::super::answer::Answer;
 use super::super::super::components::{Field, environment};
+use super::super::super::forms::{attempt, number};
 use super::super::super::gate::Form;
+use super::super::super::receipt::{FIRST_WAIT, Words, is_complete, standing};
 use super::super::super::view::View;
-use super::create::{attempt, number};
 use super::created::{Made, to_copy};
-use super::receipt::{Words, again, is_complete, standing};
+use super::receipt::again;
 use super::sources::end;
 use super::{PAGE, WRITE, named, path};
 use crate::domain::key::{Key, Status};
-use crate::domain::time::HOUR;
+use crate::domain::time::{DAY, HOUR};
 use crate::error::{Code, Error};
 use crate::service::once::once;
 use crate::service::receipt::receipt;
@@ -22,7 +23,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use maud::html;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
 /// Presets of how the old key ends, by value and name, with the hours of its grace.
 const ENDS: [(&str, &str, Option<u32>); 6] = [
@@ -34,18 +34,16 @@ const ENDS: [(&str, &str, Option<u32>); 6] = [
     ("0", "At once", Some(0)),
 ];
 
-/// The longest grace and the longest time without a use: 90 days, as at the API.
-const MAX_HOURS: u32 = 90 * 24;
-/// How long the answer waits for proxies that lag.
-const WAIT: Duration = Duration::from_secs(3);
+/// The longest grace and the longest time without a use, as at the API.
+const MAX_DAYS: u32 = 90;
 
 /// Of a rotation.
-const ROTATED: Words = Words { many: "know the new key", one: "knows the new key", since: "the rotation" };
+const ROTATED: Words = Words { they: "know the new key", each: "knows the new key", after: "the rotation" };
 /// Of one that leaves no time.
 const AT_ONCE: Words = Words {
-    many: "know the new key and refuse the old one",
-    one: "knows the new key and refuses the old one",
-    since: "the rotation",
+    they: "know the new key and refuse the old one",
+    each: "knows the new key and refuses the old one",
+    after: "the rotation",
 };
 
 /// What the form holds.
@@ -53,6 +51,7 @@ struct Filled<'a> {
     end: &'a str,
     grace: &'a str,
     idle: &'a str,
+    latest: &'a str,
 }
 
 /// What was made. It holds the secret, so it has no `Debug`.
@@ -66,14 +65,19 @@ struct Rotated {
 pub async fn show(State(app): State<App>, view: View) -> Answer {
     view.origin().may(WRITE)?;
     let key = named(&app, &view).await?;
-    form(&app, &view, &key, &Filled { end: "24", grace: "48", idle: "24" }, None)
+    form(&app, &view, &key, &Filled { end: "24", grace: "48", idle: "24", latest: "" }, None)
 }
 
 /// Rotates the key.
 pub async fn rotate(State(app): State<App>, view: View, sent: Form) -> Answer {
     view.origin().may(WRITE)?;
     let old = named(&app, &view).await?;
-    let filled = Filled { end: sent.text("end"), grace: sent.text("grace_hours"), idle: sent.text("idle_hours") };
+    let filled = Filled {
+        end: sent.text("end"),
+        grace: sent.text("grace_hours"),
+        idle: sent.text("idle_hours"),
+        latest: sent.text("latest_days"),
+    };
     let handover = match handover(&filled) {
         Ok(handover) => handover,
         Err(wrong) => return form(&app, &view, &old, &filled, Some(&wrong)),
@@ -99,7 +103,7 @@ async fn rotated(app: &App, view: &View, old: &Key, rotated: Rotated, first: boo
     let (id, secret) = rotated.made.into_parts()?;
     let new = read::key(app, view.origin(), id).await?;
     let old = read::key(app, view.origin(), old.id).await?;
-    let receipt = receipt(app, view.origin(), rotated.revision, WAIT).await;
+    let receipt = receipt(app, view.origin(), rotated.revision, FIRST_WAIT).await;
     let words = if old.status(view.now) == Status::Revoked { AT_ONCE } else { ROTATED };
     let content = html! {
         p.back { a href=(view.path("/keys")) { "API keys" } }
@@ -125,16 +129,21 @@ struct Wrong {
 
 /// How the old key ends.
 fn handover(filled: &Filled<'_>) -> Result<Handover, Wrong> {
-    let hours = |field: &'static str, text: &str| match text.parse::<u32>() {
-        Ok(hours) if (1..=MAX_HOURS).contains(&hours) => Ok(HOUR * hours),
-        _ => Err(Wrong {
-            field,
-            message: format!("The time must be whole hours, from 1 to {MAX_HOURS}, which is 90 days."),
-        }),
+    let number = |field: &'static str, text: &str, most: u32, unit: &str| match text.parse::<u32>() {
+        Ok(number) if (1..=most).contains(&number) => Ok(number),
+        _ => Err(Wrong { field, message: format!("The time must be whole {unit}, from 1 to {most}.") }),
     };
+    let hours = |field, text: &str| Ok(HOUR * number(field, text, MAX_DAYS * 24, "hours")?);
     match filled.end {
         "own" => Ok(Handover { grace: Some(hours("grace_hours", filled.grace)?), idle_limit: None }),
-        "idle" => Ok(Handover { grace: None, idle_limit: Some(hours("idle_hours", filled.idle)?) }),
+        "idle" => {
+            let idle_limit = Some(hours("idle_hours", filled.idle)?);
+            let grace = match filled.latest {
+                "" => None,
+                text => Some(DAY * number("latest_days", text, MAX_DAYS, "days")?),
+            };
+            Ok(Handover { grace, idle_limit })
+        }
         preset => match ENDS.iter().find(|(value, ..)| *value == preset) {
             Some((.., Some(hours))) => Ok(Handover { grace: Some(HOUR * *hours), idle_limit: None }),
             _ => Err(Wrong { field: "end", message: "The end must be one of the choices.".to_owned() }),
@@ -146,13 +155,12 @@ fn form(app: &App, view: &View, key: &Key, filled: &Filled<'_>, wrong: Option<&W
     if key.status(view.now) != Status::Active {
         return Err(Error::new(Code::KeyNotActive).into());
     }
-    let number = number(app)?;
     let ends: Vec<_> = ENDS.iter().map(|(value, label, _)| ((*value).to_owned(), (*label).to_owned())).collect();
     let of = |field: &str| wrong.filter(|wrong| wrong.field == field).map(|wrong| wrong.message.as_str());
-    let hours = |name, label, hint, value: &str| {
+    let number_field = |name, label, hint, most: u32, value: &str| {
         let field = Field { name, label, hint, error: of(name) };
         field.around(&html! {
-            input type="number" id=(name) name=(name) value=(value) min="1" max=(MAX_HOURS) step="1" inputmode="numeric"
+            input type="number" id=(name) name=(name) value=(value) min="1" max=(most) step="1" inputmode="numeric"
                 aria-describedby=[field.described_by()] aria-invalid=[field.error.map(|_| "true")];
         })
     };
@@ -168,13 +176,14 @@ fn form(app: &App, view: &View, key: &Key, filled: &Filled<'_>, wrong: Option<&W
         @if let Some(message) = of("") { p.problem role="alert" { (message) } }
         form.wide method="post" action={ (path(view, key)) "/rotate" } {
             (view.token())
-            input type="hidden" name="once" value=(number);
+            (number(app)?)
             (Field { name: "end", label: "The old key ends", hint: "", error: of("end") }.select(&ends, filled.end))
             div data-shown-by="end=own" {
-                (hours("grace_hours", "Hours until it ends", "Needed only for a time of your choice.", filled.grace))
+                (number_field("grace_hours", "Hours until it ends", "Needed only for a time of your choice.", MAX_DAYS * 24, filled.grace))
             }
             div data-shown-by="end=idle" {
-                (hours("idle_hours", "Hours without a use", "Needed only for \"When nobody has used it for a while\". Then it is revoked by itself.", filled.idle))
+                (number_field("idle_hours", "Hours without a use", "Needed only for \"When nobody has used it for a while\". Then it is revoked by itself.", MAX_DAYS * 24, filled.idle))
+                (number_field("latest_days", "At the latest after so many days", "Used or not. Empty: only when nobody uses it.", MAX_DAYS, filled.latest))
             }
             div.buttons {
                 button.primary type="submit" data-busy="Rotating" { "Rotate key" }
@@ -193,10 +202,13 @@ fn form(app: &App, view: &View, key: &Key, filled: &Filled<'_>, wrong: Option<&W
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn each_choice_is_an_end_and_anything_else_is_none() {
-        let chosen = |end, grace, idle| handover(&Filled { end, grace, idle }).map_err(|wrong| wrong.field);
+        let chosen = |end, grace, idle| handover(&Filled { end, grace, idle, latest: "" }).map_err(|wrong| wrong.field);
+        let latest =
+            |latest| handover(&Filled { end: "idle", grace: "", idle: "1", latest }).map_err(|wrong| wrong.field);
         let hours = |hours| Some(Duration::from_hours(hours));
         for (end, grace) in [("0", 0), ("1", 1), ("24", 24), ("168", 168)] {
             assert_eq!(chosen(end, "", ""), Ok(Handover { grace: hours(grace), idle_limit: None }));
@@ -208,5 +220,9 @@ mod tests {
             assert_eq!(chosen("idle", "1", text), Err("idle_hours"), "{text}");
         }
         assert_eq!(chosen("never", "1", "1"), Err("end"));
+        assert_eq!(latest("90"), Ok(Handover { grace: hours(2160), idle_limit: hours(1) }));
+        for text in ["0", "91", "x"] {
+            assert_eq!(latest(text), Err("latest_days"), "{text}");
+        }
     }
 }

@@ -2,10 +2,11 @@
 
 use super::super::super::answer::Answer;
 use super::super::super::components::{environment, status, time};
+use super::super::super::receipt::{is_complete, standing};
 use super::super::super::view::View;
 use super::edit::EDITED;
 use super::list::{expires, last_used};
-use super::receipt::{CHANGED, again, is_complete, standing};
+use super::receipt::{CHANGED, again};
 use super::sources::{of_old_key, span};
 use super::switch::{DISABLED, ENABLED};
 use super::{PAGE, WRITE, name, named, path};

@@ -2,7 +2,7 @@
 
 use super::PAGE;
 use crate::dashboard::answer::Answer;
-use crate::dashboard::receipt::{AGAIN_WAIT, Change, revision};
+use crate::dashboard::receipt::{AGAIN_WAIT, Change, Words, revision};
 use crate::dashboard::view::View;
 use crate::domain::account::{Account, AccountStatus};
 use crate::service::App;
@@ -26,6 +26,7 @@ pub fn told(view: &View, account: &Account, receipt: &Receipt, first: bool) -> M
         }
         AccountStatus::Active => (html! { q { (account.name) } " is active again" }, "know", "knows", "the activating"),
     };
-    let change = Change { back: (&back, "Settings"), title, more: html! {}, they, each, after, again: &again };
+    let words = Words { they, each, after };
+    let change = Change { back: (&back, "Settings"), title, more: html! {}, words, again: &again };
     change.told(receipt, first)
 }

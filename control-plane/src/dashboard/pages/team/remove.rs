@@ -4,7 +4,7 @@
 use super::{PAGE, WRITE, is_self, named, path};
 use crate::dashboard::answer::Answer;
 use crate::dashboard::forms::Question;
-use crate::dashboard::receipt::{AGAIN_WAIT, Change, FIRST_WAIT, revision};
+use crate::dashboard::receipt::{AGAIN_WAIT, Change, FIRST_WAIT, Words, revision};
 use crate::dashboard::view::View;
 use crate::domain::cursor::{MAX_LIMIT, PageRequest};
 use crate::domain::key::Status;
@@ -77,9 +77,7 @@ fn told(view: &View, title: Markup, was_self: bool, receipt: &Receipt, first: bo
         back: (&back, "Team"),
         title,
         more: html! { @if was_self { p { "This session is over." } } },
-        they: "refuse their tokens",
-        each: "refuses their tokens",
-        after: "the removing",
+        words: Words { they: "refuse their tokens", each: "refuses their tokens", after: "the removing" },
         again: &again,
     };
     change.told(receipt, first)

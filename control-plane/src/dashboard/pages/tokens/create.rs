@@ -132,7 +132,7 @@ fn form(app: &App, view: &View, others: &[User], filled: &Filled<'_>, wrong: Wro
             @if !is_person(view) {
                 (Field { name: "user_id", label: "Person", hint: "", error: of_user }.select(&people, filled.user))
             }
-            (ends::fields(filled.end, filled.date, wrong))
+            (ends::fields(&[], filled.end, filled.date, wrong))
             details.more open[!filled.scopes.is_empty() || !filled.networks.is_empty()] {
                 summary { "Restrict it" }
                 (Field { name: "scopes", label: "Scopes", hint: "What it may be used for behind the proxies, such as jobs:read. Here it has its person's rights.", error: of_scopes }

@@ -3,7 +3,7 @@
 use super::revoke::is_behind;
 use super::{PAGE, named, path};
 use crate::dashboard::answer::Answer;
-use crate::dashboard::receipt::{AGAIN_WAIT, Change, revision};
+use crate::dashboard::receipt::{AGAIN_WAIT, Change, Words, revision};
 use crate::dashboard::view::View;
 use crate::domain::key::Key;
 use crate::error::{Code, Error};
@@ -29,9 +29,7 @@ pub fn told(view: &View, token: &Key, receipt: &Receipt, first: bool) -> Markup 
         back: (&back, "Personal tokens"),
         title: html! { q { (token.name) } " is revoked" },
         more: html! { @if is_behind(view, token) { p { "You were signed in with it, so this session is over." } } },
-        they: "refuse it",
-        each: "refuses it",
-        after: "the revoking",
+        words: Words { they: "refuse it", each: "refuses it", after: "the revoking" },
         again: &again,
     };
     change.told(receipt, first)
