@@ -92,7 +92,7 @@ fn every_page_shuts_nobody_out_and_fits_every_screen() {
     desk.examine("receipt");
     let replaced = neglect(&desk);
     for (page, name, words) in [
-        ("overview", "overview-busy", "replaced"),
+        ("overview", "overview-busy", "When you have time"),
         ("projects", "projects-full", "of 2"),
         ("keys/new", "new-full", "Create a key"),
         (&format!("keys/{replaced}"), "key-replaced", "still use"),
