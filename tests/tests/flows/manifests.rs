@@ -8,6 +8,7 @@ use super::fixture::{Loose, PATH, WORKERS, envoy_settings, eventually, project};
 use super::tls::Authority;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use xtask::manifests::{self, Manifests};
@@ -221,6 +222,13 @@ fn the_filter_of_every_manifest_works_in_envoy_as_it_stands_there() {
     }
 }
 
+/// The control plane starts anew with these settings.
+fn set(loose: &mut Loose, settings: &str) {
+    std::fs::write(loose.control_plane.data().join("keyplane.toml"), settings).unwrap();
+    loose.control_plane.stop().unwrap();
+    loose.control_plane.start().unwrap();
+}
+
 /// A control plane with a certificate for its name in the cluster, and the file of its authority.
 fn with_certificate() -> (Loose, PathBuf) {
     let mut loose = Loose::start();
@@ -229,9 +237,7 @@ fn with_certificate() -> (Loose, PathBuf) {
     authority.issue(SERVICE, &folder, "sync");
     let file = |name: &str| folder.join(name).display().to_string();
     let text = format!("sync_tls_cert = {:?}\nsync_tls_key = {:?}\n", file("sync.pem"), file("sync-key.pem"));
-    std::fs::write(loose.control_plane.data().join("keyplane.toml"), text).unwrap();
-    loose.control_plane.stop().unwrap();
-    loose.control_plane.start().unwrap();
+    set(&mut loose, &text);
     (loose, folder.join("ca.pem"))
 }
 
@@ -256,7 +262,11 @@ fn the_clusters_that_manifests_add_reach_the_control_plane_over_tls() {
     let documents = documents();
     let patches = documents.iter().flat_map(|(_, document)| match document["kind"].as_str().unwrap() {
         "EnvoyFilter" => list(&document["spec"]["configPatches"], |one| {
-            (one["applyTo"] == "CLUSTER" && one["patch"]["operation"] == "ADD").then(|| one["patch"]["value"].clone())
+            (one["applyTo"] == "CLUSTER" && one["patch"]["operation"] == "ADD").then(|| {
+                // The only context whose clusters Istio gives to a waypoint, which is what this one is for.
+                assert_eq!(one["match"], json!({ "context": "SIDECAR_INBOUND" }));
+                one["patch"]["value"].clone()
+            })
         }),
         "EnvoyProxy" => list(&document["spec"]["bootstrap"]["jsonPatches"], |one| {
             (one["op"] == "add" && one["path"] == "/static_resources/clusters/-").then(|| one["value"].clone())
@@ -277,8 +287,10 @@ fn list(values: &Value, pick: impl Fn(&Value) -> Option<Value>) -> Vec<Value> {
 }
 
 #[test]
-fn the_filter_of_the_envoy_filter_is_fetched_and_works() {
-    let loose = Loose::start();
+fn the_filter_of_the_envoy_filter_is_fetched_from_the_control_plane_and_works() {
+    let mut loose = Loose::start();
+    let module = loose.parts.wasm.clone();
+    set(&mut loose, &format!("filter_modules = [{:?}]\n", module.display().to_string()));
     let key = key(&loose);
     let documents = documents();
     let patches =
@@ -288,18 +300,24 @@ fn the_filter_of_the_envoy_filter_is_fetched_and_works() {
             })
         });
     let [mut patch] = patches.collect::<Vec<_>>().try_into().unwrap();
-    let module = super::module::Module::serve(&loose.parts.wasm);
     let config = &mut patch["typed_config"]["config"];
     let plugin: Value = serde_json::from_str(config["configuration"]["value"].as_str().unwrap()).unwrap();
     let remote = &mut config["vm_config"]["code"]["remote"];
-    remote["sha256"] = module.sha256().into();
-    let source = remote["http_uri"]["cluster"].clone();
+    remote["sha256"] = sha256(&module).into();
+    let (source, uri) = (remote["http_uri"]["cluster"].clone(), remote["http_uri"]["uri"].as_str().unwrap());
+    assert_eq!(uri, format!("http://{SERVICE}:8081/filter/keyplane.wasm"));
 
     let mut bootstrap = bootstrap(&settings(&loose));
     // Before the router, as the patch says.
     filters(&mut bootstrap)[0] = patch;
-    let clusters = clusters(&mut bootstrap);
-    clusters[0]["name"] = plugin["control_plane"]["cluster"].clone();
-    clusters.push(module.cluster(source.as_str().unwrap()));
+    // One cluster for both, that of the sync port.
+    assert_eq!(plugin["control_plane"]["cluster"], source);
+    clusters(&mut bootstrap)[0]["name"] = source;
     decides(&loose, &key, &bootstrap, "envoyfilter");
+}
+
+/// The digest of a file, in hexadecimal.
+fn sha256(file: &Path) -> String {
+    let digest = Sha256::digest(std::fs::read(file).unwrap());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
