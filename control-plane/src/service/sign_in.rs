@@ -94,8 +94,10 @@ async fn begin(
     let agent = agent(visitor);
     detail["browser"] = json!(agent);
     let mut tx = app.store.write().await?;
-    if let Some(held) = visitor.held {
-        tx.delete_session(&held.digest()).await?;
+    if let Some(before) = visitor.held.map(Secret::digest)
+        && tx.delete_session(&before).await?
+    {
+        detail["replaces"] = json!(log_id(&before).to_string());
     }
     let session = Session { with, holder, created_at: now, seen_at: now, source: visitor.source };
     tx.insert_session(&digest, &session, &agent, MAX_SESSIONS).await?;

@@ -241,6 +241,8 @@ async fn somebody_signs_in_with_their_login_and_lands_where_they_wanted_to_be() 
     assert_ne!(before.jar, visitor.jar);
     assert!(!before.clone().is_in().await);
     assert_eq!(sessions(&plane).await, 1);
+    let begun = plane.get("/v1/audit?action=session.begin").await.json();
+    assert_eq!(begun["data"][0]["detail"]["replaces"], begun["data"][1]["object"]["id"], "{begun}");
     assert_eq!(provider.state.lock().unwrap().read, 2, "once for where to go, once for the keys");
 
     // What she is counts now, not what she was when she came.

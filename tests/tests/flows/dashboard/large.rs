@@ -49,9 +49,6 @@ fn the_first_page_of_ten_thousand_keys_is_light_and_each_key_is_found() {
     assert!(browser.text_of("#list tbody").contains("key 1234"));
 
     let key = control_plane.api().create_key(&project, "wanted").unwrap();
-    for number in 0..60 {
-        control_plane.api().create_key(&project, &format!("later {number}")).unwrap();
-    }
     browser.open(&format!("{base}/accounts/{account}/keys?order=oldest"));
     browser.wait_for("1 to 50 of 10,0");
     browser.paste("#q", key.secret.expose_secret());
