@@ -222,9 +222,17 @@ async fn the_log_has_who_is_known_and_was_not_let_in_once_a_minute_and_nothing_o
     let found = refused(&mut visitor, &text(&other, "key"), 401).await;
     assert_eq!((&found[0]["actor"]["id"], &found[0]["account_id"]), (&other["id"], &json!(null)));
     assert_eq!(found[0]["detail"]["reason"], "revoked");
+    // A token that works, from where it does not.
+    plane.clock.advance(Duration::from_mins(2));
+    let user = text(&plane.get(&format!("/v1/users?account_id={account}")).await.json()["data"][0], "id");
+    let body = json!({ "user_id": user, "name": "office", "allowed_cidrs": ["10.0.0.0/8"] });
+    let confined = text(&plane.post("/v1/personal_access_tokens", body).await.json(), "key");
+    let found = refused(&mut visitor, &confined, 403).await;
+    assert_eq!((&found[0]["detail"]["name"], &found[0]["actor"]["id"]), (&json!("office"), &json!(user)));
+    assert_eq!(found[0]["detail"]["reason"], "address_not_allowed");
     assert_eq!(sessions(&plane).await, 0);
     let whole = serde_json::to_string(&found).unwrap();
-    for secret in [&token, &program, &text(&other, "key")] {
+    for secret in [&token, &program, &text(&other, "key"), &confined] {
         assert!(!whole.contains(&secret[12..secret.len() - 4]));
     }
     let mut operator = Visitor::new(&plane);

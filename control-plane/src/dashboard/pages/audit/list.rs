@@ -91,7 +91,7 @@ fn table(view: &View, names: &Names, entries: &[Recorded]) -> Markup {
                     @for entry in entries {
                         tr {
                             td data-label="When" { (time(entry.at, view.now)) }
-                            th scope="row" data-label="What" { (names.actor(view, entry)) " " (sentence(entry, object(entry).as_deref())) }
+                            th scope="row" data-label="What" { span.below { (names.actor(view, entry)) " " (sentence(entry, object(entry).as_deref())) } }
                             td data-label="From" { @match &entry.source { Some(source) => code { (source) }, None => span.quiet { "Not told" } } }
                             td data-label="Request" {
                                 @match entry.request_id.map(|id| id.to_string()) {
