@@ -318,6 +318,5 @@ fn the_filter_of_the_envoy_filter_is_fetched_from_the_control_plane_and_works() 
 
 /// The digest of a file, in hexadecimal.
 fn sha256(file: &Path) -> String {
-    let digest = Sha256::digest(std::fs::read(file).unwrap());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(std::fs::read(file).unwrap()).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
