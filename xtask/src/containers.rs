@@ -96,7 +96,7 @@ fn release(text: &str) -> Result<Release> {
 fn make_machine(engine: &Engine, new: &Path) -> Result<Duration> {
     let script = format!(
         "apt-get update && apt-get install --yes --no-install-recommends {MACHINE} && \
-         rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin"
+         apt-get clean && rm -rf /var/lib/apt/lists/*"
     );
     let mut install = engine.docker();
     install.args(["run", "--name", "machine", "--network", "host", engine.base(), "sh", "-c", &script]);
@@ -247,7 +247,7 @@ fn wrapper(folder: &Path) -> String {
         "#!/bin/sh\n\
          export CONTAINERS_CONF='{folder}/containers.conf' CONTAINERS_STORAGE_CONF='{folder}/storage.conf'\n\
          case \"$1\" in\n\
-         build) shift; exec podman build --network host \"$@\" ;;\n\
+         build) shift; exec podman build --network host --layers=false \"$@\" ;;\n\
          run) shift; exec podman run --timeout {seconds} --read-only-tmpfs=false \"$@\" ;;\n\
          esac\n\
          exec podman \"$@\"\n"

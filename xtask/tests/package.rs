@@ -162,8 +162,8 @@ fn the_commands_of_the_guide_for_kubernetes_create_a_secret_and_the_chart_that_r
     fs::create_dir(&programs).unwrap();
     fs::create_dir(&made).unwrap();
     // No cluster is at hand: each command tells what it would create, in a file of its own.
-    for (name, real) in [("kubectl", "kubectl"), ("helm", "helm")] {
-        let real = tools().programs().join(real);
+    for name in ["kubectl", "helm"] {
+        let real = tools().programs().join(name);
         let wrapper = format!(
             "#!/bin/sh\nexport KUBECONFIG=/dev/null HELM_CONFIG_HOME=$PWD HELM_CACHE_HOME=$PWD HELM_DATA_HOME=$PWD\n\
              exec '{}' \"$@\" --dry-run=client --output json > '{}'/{name}-$$.json\n",
@@ -212,6 +212,18 @@ fn the_commands_of_the_guide_for_kubernetes_create_a_secret_and_the_chart_that_r
         (reference["name"] == secret["metadata"]["name"]).then(|| reference["key"].as_str().unwrap())
     });
     assert_eq!(read_keys.collect::<Vec<_>>(), ["admin-key", "proxy-token"]);
+}
+
+#[test]
+fn every_value_is_printed_with_what_it_does() {
+    let (_folder, package) = packed_as_in_the_guide();
+    let guide = fs::read_to_string(project().root().join("docs/packaging.md")).unwrap();
+    let (_, rest) = guide.split_once("`helm show values ").unwrap();
+    let command = format!("helm show values {}", rest.split_once('`').unwrap().0);
+    let path = format!("{}:{}", tools().programs().display(), std::env::var("PATH").unwrap());
+    let shown = read(script(&package, &command).env("PATH", path).env("KUBECONFIG", "/dev/null"));
+    let values = fs::read_to_string(project().root().join("package/chart/values.yaml")).unwrap();
+    assert_eq!(shown.trim(), values.trim());
 }
 
 #[test]
