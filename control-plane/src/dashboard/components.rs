@@ -63,7 +63,8 @@ pub fn time(at: Time, now: Time) -> Markup {
 /// `3 days ago`, `in 2 hours`.
 pub fn in_words(at: Time, now: Time) -> String {
     let (distance, is_past) = if at <= now { (now.since(at), true) } else { (at.since(now), false) };
-    let seconds = distance.as_secs();
+    // To the next minute: what ends in a day when it is set does not end in 23 hours a second later.
+    let seconds = if is_past { distance.as_secs() } else { distance.as_secs().max(1).next_multiple_of(MINUTE) };
     let (number, unit) = match seconds {
         0..MINUTE if is_past => return "just now".to_owned(),
         0..HOUR => (seconds.div_ceil(MINUTE), "minute"),
@@ -263,6 +264,7 @@ mod tests {
         assert_eq!([past(0), past(59), past(60), past(3_600)], ["just now", "just now", "1 minute ago", "1 hour ago"]);
         assert_eq!([past(86_400), past(59 * 86_400), past(90 * 86_400)], ["1 day ago", "59 days ago", "3 months ago"]);
         assert_eq!([future(30), future(7 * 86_400), future(900 * 86_400)], ["in 1 minute", "in 7 days", "in 2 years"]);
+        assert_eq!([future(86_398), future(3_599)], ["in 1 day", "in 1 hour"]);
     }
 
     #[test]

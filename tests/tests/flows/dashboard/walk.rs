@@ -94,7 +94,7 @@ fn every_page_shuts_nobody_out_and_fits_every_screen() {
     for (page, name, words) in [
         ("overview", "overview-busy", "When you have time"),
         ("projects", "projects-full", "of 2"),
-        ("keys/new", "new-full", "Create a key"),
+        ("keys/new", "new-full", "is full"),
         (&format!("keys/{replaced}"), "key-replaced", "still use"),
         ("team", "team-people", "Grace"),
         ("tokens", "tokens-people", "laptop"),

@@ -9,6 +9,7 @@ use super::super::super::ends;
 use super::super::super::forms::{Wrong, attempt, name_field, number};
 use super::super::super::gate::Form;
 use super::super::super::view::View;
+use super::super::projects::cap::{advice, is_full, used};
 use super::created::{Made, page};
 use super::{PAGE, WRITE, projects};
 use crate::domain::id::ProjectId;
@@ -38,7 +39,25 @@ struct Filled<'a> {
 pub async fn show(State(app): State<App>, view: View) -> Answer {
     view.origin().may(WRITE)?;
     let projects = projects(&app, &view).await?;
-    let filled = Filled { environment: "live", end: "never", project: view.asked("project"), ..Filled::default() };
+    let used = used(&app, &view, &projects).await?;
+    let cap = app.plans.cap(&view.account()?.plan);
+    let has_room = |project: &&Project| used.get(&project.no).is_none_or(|used| !is_full(*used, cap));
+    // Who chose a project is told of that one; anybody else gets one that has room.
+    let asked = projects.iter().find(|project| project.id.to_string() == view.asked("project"));
+    let chosen = asked.or_else(|| projects.iter().find(has_room)).or_else(|| projects.first());
+    if let Some(full) = chosen.filter(|project| !has_room(project)) {
+        let content = html! {
+            p.back { a href=(view.path("/keys")) { "API keys" } }
+            h1 { "Create a key" }
+            (advice(&app, &view, full)?)
+            @if projects.iter().any(|project| has_room(&project)) {
+                p { a.button href=(view.path("/keys/new")) { "Create one in another project" } }
+            }
+        };
+        return Ok(view.page(PAGE, "Create a key", &content));
+    }
+    let project = chosen.map(|project| project.id.to_string()).unwrap_or_default();
+    let filled = Filled { environment: "live", end: "never", project: &project, ..Filled::default() };
     form(&app, &view, &projects, &filled, Wrong(None))
 }
 

@@ -103,8 +103,11 @@ fn refusals(view: &View, day: &LastDay) -> Finding {
         tone: Tone::Bad,
         title: format!("{} requests were refused in the last 24 hours.", large(day.refused)),
         text: html! {
-            p { "In the seven days before there were " (large(average)) " a day."
-                @if let Some((reason, most)) = day.most { " Most of them, " (large(most)) ": " strong { (reason_in_words(reason)) } "." } }
+            p {
+                @if day.week_before == 0 { "In the seven days before there were none." }
+                @else { "In the seven days before there were " (large(average)) " a day." }
+                @if let Some((reason, most)) = day.most { " Most of them, " (large(most)) ": " strong { (reason_in_words(reason)) } "." }
+            }
         },
         way: Some((view.path("/usage?range=24h"), "See why")),
     }
@@ -130,12 +133,16 @@ fn ending(view: &View, keys: &Attention) -> Finding {
 }
 
 fn replaced(view: &View, replaced: &Kind) -> Finding {
-    let verb = if replaced.count == 1 { "old key still works" } else { "old keys still work" };
+    let is_one = replaced.count == 1;
+    let verb = if is_one { "old key still works" } else { "old keys still work" };
     Finding {
         tone: Tone::Quiet,
         title: format!("{} {verb} beside the new one.", count(replaced.count)),
         text: html! {
-            p { "They were rotated. See who still uses them, and revoke them when nobody does." }
+            p {
+                @if is_one { "It was rotated. See who still uses it, and revoke it when nobody does." }
+                @else { "They were rotated. See who still uses them, and revoke them when nobody does." }
+            }
             (named(view, replaced, |key, now| html! {
                 @match key.expires_at {
                     Some(end) => { "ends " (time(end, now)) }

@@ -1,6 +1,6 @@
 //! Projects of an account: list, create, look at, edit; and how many keys each has of those that the plan allows.
 
-mod cap;
+pub mod cap;
 mod create;
 mod edit;
 mod list;
