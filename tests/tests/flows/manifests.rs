@@ -129,6 +129,14 @@ impl Plugin {
         config["vm_config"]["environment_variables"]["host_env_keys"] = json!(self.variables);
         if self.failure_policy != "FAIL_RELOAD" {
             config.as_object_mut().unwrap().remove("reload_config");
+            // Envoy Gateway's filters are off, and each route that a policy is for switches them on.
+            let filter = &mut filters(bootstrap)[0];
+            filter["disabled"] = true.into();
+            let name = filter["name"].as_str().unwrap().to_owned();
+            let on = json!({ "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {} });
+            let listener = &mut bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0];
+            let host = &mut listener["typed_config"]["route_config"]["virtual_hosts"][0];
+            host["routes"][0]["typed_per_filter_config"] = json!({ name: on });
         }
     }
 }
