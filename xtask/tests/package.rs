@@ -333,6 +333,21 @@ fn the_schemas_refuse_a_field_that_kubernetes_does_not_know() {
     assert!(said.iter().any(|line| line.contains("pathh")), "{said:?}");
 }
 
+/// Helm asks a cluster before it upgrades, and none is at hand: so its help tells whether the guide's command can be.
+#[test]
+fn helm_knows_the_options_of_the_guide_for_upgrading() {
+    let text = fs::read_to_string(project().root().join("docs/upgrading.md")).unwrap();
+    let command = text.split('`').find(|code| code.starts_with("helm upgrade ")).unwrap();
+    assert!(command.starts_with(&format!("helm upgrade keyplane target/package/keyplane-{VERSION}.tgz ")), "{command}");
+    let help = read(tools().helm().args(["upgrade", "--help"]));
+    let known: Vec<_> = help.split_whitespace().collect();
+    let options: Vec<_> = command.split(' ').filter(|word| word.starts_with("--")).collect();
+    assert_eq!(options.len(), 2, "{command}");
+    for option in options {
+        assert!(known.contains(&option), "{option}");
+    }
+}
+
 #[test]
 fn the_chart_refuses_a_release_whose_name_a_service_cannot_have() {
     let (_folder, package) = packed();
