@@ -5,9 +5,11 @@
 //! names of variables and the answer to faults as the manifest has them, in the configuration of `examples/envoy/envoy.yaml`.
 
 use super::fixture::{Loose, PATH, WORKERS, envoy_settings, eventually, project};
+use super::lifecycle::crashing;
 use super::tls::Authority;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use serde_json_path::{JsonPath, NormalizedPath};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -191,6 +193,7 @@ fn every_manifest_fits_the_model_of_its_kind_and_each_model_refuses_what_it_does
     let wanted =
         ["TrafficExtension", "WasmPlugin", "EnvoyFilter", "ServiceEntry", "DestinationRule", "AuthorizationPolicy"];
     let wanted = wanted.iter().chain(&["PeerAuthentication", "EnvoyExtensionPolicy", "EnvoyProxy", "Gateway"]);
+    let wanted = wanted.chain(&["EnvoyPatchPolicy"]);
     assert!(wanted.clone().all(|kind| kinds.contains(*kind)), "{kinds:?}");
 }
 
@@ -327,4 +330,99 @@ fn the_filter_of_the_envoy_filter_is_fetched_from_the_control_plane_and_works() 
 /// The digest of a file, in hexadecimal.
 fn sha256(file: &Path) -> String {
     Sha256::digest(std::fs::read(file).unwrap()).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+/// What Envoy Gateway makes of a policy and its target, in the place of the sample's filter and listener, with the names that patches go by.
+fn as_envoy_gateway_makes_it(policy: &Value, mut bootstrap: Value) -> Value {
+    let name = |of: &Value| format!("{}/{}", of["namespace"].as_str().unwrap(), of["name"].as_str().unwrap());
+    let plugin = Plugin::of(policy).unwrap();
+    plugin.put(&mut bootstrap);
+    clusters(&mut bootstrap)[0]["name"] = plugin.cluster().into();
+    let filter_name = format!("envoyextensionpolicy/{}/wasm/0", name(&policy["metadata"]));
+    let config = filter(&mut bootstrap);
+    // It has no word for what follows a fault.
+    config.as_object_mut().unwrap().remove("failure_policy");
+    config["vm_config"]["vm_id"] = filter_name.clone().into();
+    let filter_name = format!("envoy.filters.http.wasm/{filter_name}");
+    filters(&mut bootstrap)[0]["name"] = filter_name.clone().into();
+    let listener = &mut bootstrap["static_resources"]["listeners"][0];
+    let gateway =
+        json!({ "namespace": policy["metadata"]["namespace"], "name": policy["spec"]["targetRefs"][0]["name"] });
+    listener["name"] = format!("{}/https", name(&gateway)).into();
+    let route = "/filter_chains/0/filters/0/typed_config/route_config/virtual_hosts/0/routes/0";
+    listener.pointer_mut(route).unwrap()["typed_per_filter_config"] = json!({
+        filter_name: { "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {} },
+    });
+    bootstrap
+}
+
+/// Applies the patches of a policy to the listener that each names. One that finds nothing is an error, as Envoy Gateway's documentation says.
+fn patch(bootstrap: &mut Value, policy: &Value) {
+    let listener = &mut bootstrap["static_resources"]["listeners"][0];
+    for patch in policy["spec"]["jsonPatches"].as_array().unwrap() {
+        assert_eq!(patch["type"], "type.googleapis.com/envoy.config.listener.v3.Listener");
+        assert_eq!(patch["name"], listener["name"]);
+        let operation = &patch["operation"];
+        assert_eq!(operation["op"], "add");
+        let field = operation["path"].as_str().unwrap().strip_prefix('/').unwrap();
+        let found = JsonPath::parse(operation["jsonPath"].as_str().unwrap()).unwrap();
+        let places: Vec<_> = found.query_located(listener).locations().map(NormalizedPath::to_json_pointer).collect();
+        assert_eq!(places.len(), 1, "{places:?}");
+        let object = listener.pointer_mut(&places[0]).unwrap().as_object_mut().unwrap();
+        object.insert(field.to_owned(), operation["value"].clone());
+    }
+}
+
+#[test]
+fn with_the_patch_for_envoy_gateway_a_filter_that_fails_is_started_anew_and_without_it_refuses_on() {
+    let mut loose = Loose::start();
+    let key = key(&loose);
+    let wasm = loose.folder.path().join("crashing.wasm");
+    std::fs::write(&wasm, crashing::crashing(&std::fs::read(&loose.parts.wasm).unwrap())).unwrap();
+    loose.parts.wasm = wasm;
+    let documents = documents();
+    let of = |kind: &'static str| documents.iter().map(|(_, document)| document).filter(move |one| one["kind"] == kind);
+    let [reload] = of("EnvoyPatchPolicy").collect::<Vec<_>>().try_into().unwrap();
+    // Whichever way the module comes, it is the same filter.
+    for policy in of("EnvoyExtensionPolicy") {
+        patch(&mut as_envoy_gateway_makes_it(policy, bootstrap(&settings(&loose))), reload);
+    }
+    let policy = of("EnvoyExtensionPolicy").next().unwrap();
+    let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+    let log = json!([{
+        "name": "envoy.access_loggers.stdout",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
+            "log_format": { "text_format_source": { "inline_string": "%RESPONSE_CODE% %RESPONSE_CODE_DETAILS%\n" } },
+        },
+    }]);
+    for is_patched in [false, true] {
+        let mut bootstrap = as_envoy_gateway_makes_it(policy, bootstrap(&settings(&loose)));
+        bootstrap.pointer_mut(manager).unwrap()["access_log"] = log.clone();
+        if is_patched {
+            patch(&mut bootstrap, reload);
+        }
+        let name = if is_patched { "patched" } else { "unpatched" };
+        let folder = loose.folder.path();
+        let mut envoy = Envoy::start_rendered(settings(&loose), &bootstrap.to_string(), &[], folder, name).unwrap();
+        let statuses = || (0..4 * WORKERS).map(|_| status(&envoy.client(), Some(&key))).collect::<Vec<_>>();
+        let all = |wanted: u16| move |statuses: Vec<u16>| statuses.iter().all(|status| *status == wanted);
+        eventually("the key passes", || all(200)(statuses()));
+        assert_eq!(status(&envoy.client(), None), 401);
+        eventually("each worker's filter fails", || {
+            let failed = envoy.client().get(PATH, &[(crashing::HEADER, "1")]).unwrap().status >= 500;
+            failed && (is_patched || all(503)(statuses()))
+        });
+        if is_patched {
+            eventually("the filter is back at each worker", || all(200)(statuses()));
+            assert_eq!(status(&envoy.client(), None), 401);
+        } else {
+            std::thread::sleep(std::time::Duration::from_secs(2));
+            assert!(all(503)(statuses()), "a filter that failed came back by itself");
+            assert_eq!(envoy.client().get(PATH, &[]).unwrap().text(), "");
+            let said = "503 wasm_fail_stream";
+            eventually("the access log says why, as the guide tells", || envoy.process().logged().contains(said));
+        }
+        envoy.stop().unwrap();
+    }
 }

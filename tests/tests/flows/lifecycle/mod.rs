@@ -1,6 +1,6 @@
 //! The filter over its life in a real Envoy: configurations and versions that change while it serves, and a VM that fails.
 
-mod crashing;
+pub mod crashing;
 mod dynamic;
 mod load;
 
