@@ -3,7 +3,8 @@
     python3 check.py NODE_MODULES FILE...       prints {"documents": [...], "wrong": [...]}
 
 Istio's kinds are pydantic models (the package cloudcoil-models-istio). All others are TypeScript types (@kubernetes-models),
-held by the TypeScript compiler, which refuses what a literal has and its type has not. A kind without a model is an error.
+held by the TypeScript compiler, which refuses what a literal has and its type has not; the schemas beside them refuse a value of
+the right type that cannot be, such as a port of 70000. A kind without a model is an error.
 """
 
 import importlib
@@ -26,6 +27,20 @@ PACKAGES = {
     "gateway.networking.k8s.io": "@kubernetes-models/gateway-api",
     "monitoring.coreos.com": "@kubernetes-models/prometheus-operator",
 }
+
+
+# Holds documents against the schemas of their kinds, and prints what is wrong.
+SCHEMAS = """
+import { readFileSync } from "node:fs";
+for (const [module, kind, document] of JSON.parse(readFileSync(0, "utf8"))) {
+  const models = await import(module);
+  try {
+    new models[kind](document).validate();
+  } catch (error) {
+    console.log(`${kind} ${document.metadata.name}: ${error.message}`);
+  }
+}
+"""
 
 
 class Model(pydantic.BaseModel):
@@ -88,12 +103,13 @@ def istio(document):
 
 def typescript(documents, modules):
     """What is wrong with documents of all other kinds."""
-    lines = [PART]
+    lines, models = [PART], []
     for at, document in enumerate(documents):
         version, kind = document["apiVersion"], document["kind"]
-        package = PACKAGES.get(version.split("/")[0], "kubernetes-models")
+        module = f"{PACKAGES.get(version.split('/')[0], 'kubernetes-models')}/{version}/{kind}"
         literal = json.dumps(document)
-        lines.append(f'export const d{at}: import("{package}/{version}/{kind}").I{kind} = {literal};')
+        lines.append(f'export const d{at}: import("{module}").I{kind} = {literal};')
+        models.append([module, kind, document])
         if kind == "ConfigMap" and "deployment" in document["data"]:
             part = json.dumps(yaml.load(document["data"]["deployment"], Loader))
             lines.append(f'export const p{at}: Part<import("kubernetes-models/apps/v1/Deployment").IDeployment> = {part};')
@@ -104,9 +120,11 @@ def typescript(documents, modules):
         options += ["--module", "nodenext", "--moduleResolution", "nodenext"]
         command = ["node", str(modules / "typescript/bin/tsc"), *options, file.name]
         compiler = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    if compiler.returncode == 0:
-        return []
-    return compiler.stdout.splitlines() or [compiler.stderr]
+        if compiler.returncode != 0:
+            return compiler.stdout.splitlines() or [compiler.stderr]
+        command = ["node", "--input-type=module", "--eval", SCHEMAS]
+        schemas = subprocess.run(command, cwd=folder, input=json.dumps(models), capture_output=True, text=True)
+    return schemas.stdout.splitlines() or ([schemas.stderr] if schemas.returncode != 0 else [])
 
 
 def main(modules, files):

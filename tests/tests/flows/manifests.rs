@@ -197,6 +197,24 @@ fn every_manifest_fits_the_model_of_its_kind_and_each_model_refuses_what_it_does
     assert!(wanted.clone().all(|kind| kinds.contains(*kind)), "{kinds:?}");
 }
 
+#[test]
+fn a_value_that_a_kind_cannot_have_is_refused_though_its_type_is_right() {
+    let (mut documents, folder) = (documents(), tempfile::tempdir().unwrap());
+    let gateway = |(_, document): &&mut (String, Value)| {
+        document["kind"] == "Gateway" && document["spec"]["listeners"][0]["port"] == 443
+    };
+    let (_, document) = documents.iter_mut().find(gateway).unwrap();
+    document["spec"]["listeners"][0]["port"] = 70_000.into();
+    document["spec"]["listeners"][0]["hostname"] = "no host name".into();
+    let file = folder.path().join("wrong.yaml");
+    std::fs::write(&file, document.to_string()).unwrap();
+    let wrong = models().check(&[file]).unwrap().wrong;
+    assert!(
+        ["listeners/0/port", "listeners/0/hostname"].iter().all(|field| wrong.concat().contains(field)),
+        "{wrong:?}"
+    );
+}
+
 /// Else `kubectl apply` of a second file would change what the first made: the filter of a sidecar became that of a waypoint.
 #[test]
 fn no_two_manifests_have_one_name_unless_they_say_the_same() {
