@@ -82,14 +82,18 @@ pub async fn sign_out(
         Some(session) => behind(app, &session).await?.map(|actor| (session, actor)),
         None => None,
     };
+    let stood = match &leaves {
+        Some((session, _)) if everywhere => own(app, session).await?.len(),
+        _ => 1,
+    };
     let now = app.now();
     let mut tx = app.store.write().await?;
     let is_here = tx.delete_session(&digest).await?;
     if let Some((session, actor)) = leaves.filter(|_| is_here) {
         let by = Origin { actor, request, source };
         let (action, detail) = if everywhere {
-            let others = tx.delete_sessions_of(session.holder).await?;
-            (Action::EndSessions, json!({ "sessions": others + 1 }))
+            tx.delete_sessions_of(session.holder).await?;
+            (Action::EndSessions, json!({ "sessions": stood }))
         } else {
             (Action::EndSession, json!({ "elsewhere": false }))
         };

@@ -65,11 +65,10 @@ impl WriteTx {
         Ok(done.rows_affected() > 0)
     }
 
-    /// Ends all sessions of a holder; gives how many.
-    pub async fn delete_sessions_of(&mut self, holder: Id) -> Result<u64, StoreError> {
-        let done =
-            sqlx::query("DELETE FROM sessions WHERE holder = ?").bind(&holder.0[..]).execute(self.connection()).await?;
-        Ok(done.rows_affected())
+    /// Ends all sessions of a holder.
+    pub async fn delete_sessions_of(&mut self, holder: Id) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM sessions WHERE holder = ?").bind(&holder.0[..]).execute(self.connection()).await?;
+        Ok(())
     }
 
     /// Ends the sessions that a user has by a login elsewhere.

@@ -143,7 +143,10 @@ async fn the_log_has_each_sign_in_and_each_end_by_its_person_with_what_and_from_
     assert_eq!((&ended[1]["source"], &ended[1]["detail"]["elsewhere"]), (&json!("192.0.2.10"), &json!(true)));
     assert!(ended.iter().all(|entry| entry["actor"]["id"] == json!(user) && entry["account_id"] == json!(account)));
 
-    // Everywhere, even while the account is suspended: who may not come in may go out.
+    // Everywhere, even while the account is suspended: who may not come in may go out. What ran out before is not counted.
+    Visitor::new(&plane).sign_in(&token).await;
+    plane.clock.advance(Duration::from_hours(2));
+    operator.sign_in(plane.admin.expose()).await;
     for visitor in [&mut desk, &mut phone] {
         visitor.sign_in(&token).await;
         seen.extend(visitor.jar.values().cloned());

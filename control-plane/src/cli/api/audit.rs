@@ -68,7 +68,9 @@ impl Row for AuditEntry {
 /// What the object was called then.
 fn name(detail: &serde_json::Value) -> String {
     let text = |value: &serde_json::Value| value["name"].as_str().or(value.as_str()).map(str::to_owned);
-    text(detail).or_else(|| text(&detail["to"])).unwrap_or_default()
+    // Who signs in with a login elsewhere does so by its issuer.
+    let issuer = || detail["issuer"].as_str().map(str::to_owned);
+    text(detail).or_else(|| text(&detail["to"])).or_else(issuer).unwrap_or_default()
 }
 
 impl Audit {

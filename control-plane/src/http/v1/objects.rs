@@ -431,6 +431,7 @@ struct ActorObject {
 struct SubjectObject {
     /// Such as `key`.
     kind: String,
+    /// Null where none came to be: of a session that was refused.
     #[schema(value_type = Option<uuid::Uuid>, required)]
     id: Option<String>,
 }

@@ -42,8 +42,9 @@ impl Place {
         let (provider, folder, ports) = (Provider::start(), tempfile::tempdir().unwrap(), Ports::any().unwrap());
         let base = format!("http://127.0.0.1:{}", ports.api);
         let nobody = format!("http://localhost:{}", ports.upstream);
-        let settings =
-            issuer(&provider.url, "Acme", &base, folder.path()) + &issuer(&nobody, "Nobody", &base, folder.path());
+        let settings = issuer(&provider.url, "Acme", &base, folder.path()) + &issuer(&nobody, "Nobody", &base, folder.path())
+            // The longest label that settings take, without a place to break it.
+            + &issuer("http://localhost:9", &"W".repeat(60), &base, folder.path());
         let control_plane =
             ControlPlane::create_with(&parts().keyplane, folder.path(), ports.api, ports.sync, &settings).unwrap();
         let api = control_plane.api();
@@ -244,7 +245,8 @@ fn over_https_the_way_there_and_back_is_held_by_cookies_of_this_host_alone() {
     let base = format!("https://{HOST}:{}", place.ports.api);
     let settings = issuer(&place.provider.url, "Acme", &base, place.folder.path());
     let _process = over_https(&mut place.control_plane, place.ports, place.folder.path(), &settings);
-    let browser = Browser::start(true);
+    // Without JavaScript, too.
+    let browser = Browser::start(false);
     browser.open(&format!("{base}/accounts"));
     place.go(&browser);
     browser.click(&as_who("mia"));
