@@ -1,7 +1,7 @@
 //! The client and its settings.
 
 use crate::api_key::ApiKey;
-use crate::credential::Credential;
+use crate::credential::{Credential, is_foreign};
 use crate::error::{BuildError, Error};
 use crate::me::Me;
 use crate::retry::RetryPolicy;
@@ -268,7 +268,13 @@ impl ClientBuilder {
         }
         if self.credential.is_none() {
             let name = Client::CREDENTIAL_VARIABLE;
-            self.credential = Some(Chosen::Key(ApiKey::from_variable(name, variable(name))?));
+            let text = variable(name).map(Zeroizing::new);
+            self.credential =
+                Some(match (ApiKey::from_variable(name, text.clone().map(|text| text.to_string())), text) {
+                    (Ok(key), _) => Chosen::Key(key),
+                    (Err(error), Ok(text)) if is_foreign(&text, error.reason()) => Chosen::Token(text),
+                    (Err(error), _) => return Err(error.into()),
+                });
         }
         #[cfg(feature = "rustls")]
         {
@@ -428,6 +434,30 @@ mod tests {
         assert!(error.to_string().contains("KEYPLANE_URL"), "{error}");
         let error = Client::builder().base_url("http://127.0.0.1:2").variables(none).unwrap_err();
         assert!(error.to_string().contains("KEYPLANE_API_KEY"), "{error}");
+    }
+
+    #[test]
+    fn the_environment_may_hold_what_an_operator_made_but_no_damaged_key() {
+        let with = |text: &str| {
+            let text = text.to_owned();
+            let set = Client::builder().base_url("http://127.0.0.1:2");
+            set.variables(move |name| match name {
+                Client::CREDENTIAL_VARIABLE => Ok(text.clone()),
+                _ => Err(VarError::NotPresent),
+            })
+        };
+        let made = "0123456789abcdef0123456789abcdef";
+        for foreign in
+            [made, "My-own.admin-key.of-more-than-32-characters", "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"]
+        {
+            let client = with(foreign).unwrap().build().unwrap();
+            assert!(!format!("{client:?}").contains(foreign));
+        }
+        let damaged = [ADMIN.replace('J', "-"), ADMIN.replace('J', "K"), ADMIN[..30].to_owned()];
+        for text in damaged.iter().map(String::as_str).chain(["", "short", &made[1..], &format!("{made}\n")]) {
+            let error = with(text).unwrap_err().to_string();
+            assert!(error.contains("KEYPLANE_API_KEY") && (text.is_empty() || !error.contains(text)), "{error}");
+        }
     }
 
     #[cfg(feature = "rustls")]

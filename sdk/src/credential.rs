@@ -1,12 +1,26 @@
 //! The credential of a client: a key of Keyplane, or a token of another shape.
 
-use crate::api_key::ApiKey;
+use crate::api_key::{ApiKey, ApiKeyErrorReason};
 use crate::error::BuildError;
+use keyplane_contract::key::KeyError;
 use std::fmt;
 use zeroize::Zeroizing;
 
 /// The longest token that is taken, in bytes: what servers take of a header as a whole.
 const MAX_TOKEN: usize = 8 * 1024;
+
+/// The shortest credential of another shape that the server takes from an operator, in bytes.
+const MIN_FOREIGN: usize = 32;
+
+/// Whether a text that is no key may be a credential all the same: the first admin key that an operator made, or a JWT. A key of
+/// Keyplane's own that was damaged or cut off is none, so that its holder is told what is wrong with it.
+pub(crate) fn is_foreign(text: &str, reason: &ApiKeyErrorReason) -> bool {
+    let has_other_shape = matches!(reason, ApiKeyErrorReason::Malformed(KeyError::Prefix | KeyError::Character { .. }));
+    has_other_shape
+        && text.len() >= MIN_FOREIGN
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
+        && !text.starts_with("kp_")
+}
 
 /// What a client shows to the control plane.
 #[derive(Clone)]

@@ -15,19 +15,15 @@ pub mod usage;
 pub mod users;
 
 use super::Failure;
-use crate::domain::secret::{ADMIN_PREFIX, Secret};
-use keyplane_contract::key::KeyError;
-use keyplane_sdk::{ApiKey, ApiKeyError, ApiKeyErrorReason, Client, Error, Pager};
+use keyplane_sdk::{Client, Error, Pager};
 use serde::Serialize;
 use std::future::Future;
 use table::Table;
 
-/// The credential's variable. There is no option for it: other users of the machine can read command lines.
-const CREDENTIAL: &str = "KEYPLANE_API_KEY";
-
 /// Where the API is, and how to show its answers.
 #[derive(clap::Args, Debug)]
 pub struct Remote {
+    // There is no option for the credential: other users of the machine can read command lines.
     /// Address of the management API. The credential is taken from the variable `KEYPLANE_API_KEY`
     #[arg(long, global = true, env = "KEYPLANE_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
     url: String,
@@ -38,12 +34,7 @@ pub struct Remote {
 
 impl Remote {
     fn client(&self) -> Result<Client, Failure> {
-        let builder = Client::builder().base_url(&self.url);
-        let builder = match ApiKey::from_env(CREDENTIAL) {
-            Ok(key) => builder.credential(key),
-            Err(error) => builder.token(made_by_operator(&error).ok_or(error)?),
-        };
-        Ok(builder.build()?)
+        Ok(Client::builder().base_url(&self.url).env()?.build()?)
     }
 
     /// Runs `work` with a client, to its end.
@@ -52,15 +43,6 @@ impl Remote {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(work(client, Show { json: self.json }))
     }
-}
-
-/// The first admin key may be any long text that an operator made. A key of Keyplane's own that was damaged is none.
-fn made_by_operator(error: &ApiKeyError) -> Option<String> {
-    let ApiKeyErrorReason::Malformed(KeyError::Prefix | KeyError::Character { .. }) = error.reason() else {
-        return None;
-    };
-    let text = std::env::var(CREDENTIAL).ok()?;
-    Secret::from_operator(text.clone(), ADMIN_PREFIX).is_ok().then_some(text)
 }
 
 /// How answers are shown: a table for people, JSON for scripts.
