@@ -15,7 +15,7 @@ pub mod usage;
 pub mod users;
 
 use super::Failure;
-use keyplane_sdk::{Client, Error, Pager};
+use keyplane_sdk::{ApiKey, Client, Error, Pager};
 use serde::Serialize;
 use std::future::Future;
 use table::Table;
