@@ -53,7 +53,8 @@ impl Init {
                  Keep both now: they are not shown again.\n\
                  Next: start the control plane with\n\
                  \x20   keyplane serve --data-dir {folder}\n\
-                 call its API with the header `Authorization: Bearer <admin key>`, and give Envoy the proxy token in the\n\
+                 Give the admin key to the command line in the environment variable KEYPLANE_API_KEY (`keyplane keys list`), to\n\
+                 the API as `Authorization: Bearer <admin key>`, and to the dashboard; give Envoy the proxy token in its\n\
                  environment variable KEYPLANE_PROXY_TOKEN.\n",
                 database = database.display(),
                 admin = admin.expose(),

@@ -136,7 +136,7 @@ fn each_command_that_takes_a_right_away_waits_for_the_proxies_and_says_who_has_i
 
     let waited = |arguments: &[&str]| {
         let shown = shell.shown(&[arguments, &["--wait", "20s"]].concat());
-        let (table, receipt) = shown.split_once("\n\n").unwrap_or_else(|| panic!("no receipt: {shown}"));
+        let (table, receipt) = shown.rsplit_once("\n\n").unwrap_or_else(|| panic!("no receipt: {shown}"));
         assert!(table.starts_with("ID ") && receipt.contains(" the one live proxy after "), "{shown}");
         receipt.split(" the one ").next().unwrap().to_owned()
     };
@@ -152,6 +152,8 @@ fn each_command_that_takes_a_right_away_waits_for_the_proxies_and_says_who_has_i
     assert_eq!(answers(&key), [403; 12]);
     assert_eq!(waited(&["keys", "update", id(&key), "--any-network", "--scope", "a", "--name", "b"]), "Known to");
     assert_eq!(answers(&key), [200; 12]);
+    let edited = shell.shown(&["keys", "get", id(&key)]);
+    assert!(edited.contains("Scopes       a\nNetworks     any\n"), "{edited}");
     let edited = shell.json(&["keys", "get", id(&key)]);
     assert_eq!((&edited["scopes"], &edited["name"]), (&serde_json::json!(["a"]), &"b".into()));
     assert_eq!(waited(&["tokens", "revoke", id(&laptop), "--reason", "lost"]), "Refused by");

@@ -222,6 +222,30 @@ impl Row for Key {
             when(self.expires_at),
         ]
     }
+
+    fn more(&self) -> Vec<(&'static str, String)> {
+        let list = |texts: &[String], none: &str| if texts.is_empty() { none.to_owned() } else { texts.join(" ") };
+        let mut more = vec![
+            ("Project", self.project_id.to_string()),
+            ("Account", self.account_id.to_string()),
+            ("Environment", self.environment.to_string()),
+            ("Scopes", list(&self.scopes, "none")),
+            ("Networks", list(&self.allowed_cidrs, "any")),
+        ];
+        if !self.metadata.is_empty() {
+            more.push(("Metadata", serde_json::Value::from(self.metadata.clone()).to_string()));
+        }
+        if let Some(id) = self.replaced_by {
+            more.push(("Replaced by", id.to_string()));
+        }
+        if let Some(hours) = self.retire_when_idle_hours {
+            more.push(("Ends", format!("once nobody has used it for {hours} hours")));
+        }
+        if let Some(reason) = &self.revoke_reason {
+            more.push(("Revoked", format!("because: {reason}")));
+        }
+        more
+    }
 }
 
 impl Row for KeySource {
@@ -257,7 +281,7 @@ impl Command {
                 let created = keys.create(&new).await?;
                 show.created(&created.key, &created.secret)
             }
-            Self::Get { id } => show.one(&keys.get(id).await?),
+            Self::Get { id } => show.in_full(&keys.get(id).await?),
             Self::List { project, environment, limit } => {
                 let mut list = ListKeys::new();
                 if let Some(id) = project {
@@ -270,7 +294,10 @@ impl Command {
             }
             Self::Rename { id, name } => show.one(&keys.rename(id, name).await?),
             Self::Update { id, change, wait } => {
-                show.changed(&keys.update(id, &waiting(change.into(), wait)).await?, "Known to")
+                let key = keys.update(id, &waiting(change.into(), wait)).await?;
+                show.in_full(&key)?;
+                show.receipt("Known to", key.receipt.as_ref());
+                Ok(())
             }
             Self::Rotate { id, grace, retire_when_idle, wait } => {
                 let mut how = RotateKey::new();

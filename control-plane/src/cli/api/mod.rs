@@ -55,11 +55,30 @@ struct Show {
 trait Row: Serialize {
     const COLUMNS: &'static [&'static str];
     fn cells(&self) -> Vec<String>;
+
+    /// What is beside it, where one object is shown in full.
+    fn more(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
 }
 
 impl Show {
     fn one<T: Row>(self, object: &T) -> Result<(), Failure> {
         self.many(std::slice::from_ref(object))
+    }
+
+    /// The same with all that does not fit in a line.
+    fn in_full<T: Row>(self, object: &T) -> Result<(), Failure> {
+        self.one(object)?;
+        let more = object.more();
+        let width = more.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        if !self.json {
+            println!();
+            for (name, text) in more {
+                println!("{name:<width$}  {text}");
+            }
+        }
+        Ok(())
     }
 
     fn many<T: Row>(self, objects: &[T]) -> Result<(), Failure> {
@@ -73,6 +92,9 @@ impl Show {
                 table.push(object.cells());
             }
             print!("{table}");
+            if objects.is_empty() {
+                println!("None.");
+            }
         }
         Ok(())
     }

@@ -113,6 +113,9 @@ impl Usage {
                 }
             } else {
                 print!("{}", table(&by, &rows));
+                if rows.is_empty() {
+                    println!("No request with such a key was counted in this time.");
+                }
             }
             Ok(())
         })

@@ -104,13 +104,13 @@ pub fn clock(now: Time, newest: Option<Time>) -> Finding {
 pub fn tokens(found: &Examination) -> Finding {
     let name = "tokens";
     let (admins, proxies) = (found.admin_keys, found.proxy_tokens);
-    let counts = format!("{admins} admin keys and {proxies} proxy tokens are valid");
+    let counts = format!("valid admin keys: {admins}, valid proxy tokens: {proxies}");
     match (admins, proxies) {
-        (0, _) => Finding::new(name, Level::Fail, format!("{counts}: nobody can manage keys")),
+        (0, _) => Finding::new(name, Level::Fail, format!("{counts}; nobody can manage keys")),
         (_, 0) => Finding::new(
             name,
             Level::Fail,
-            format!("{counts}: no proxy can sync; set KEYPLANE_PROXY_TOKEN and start the server again"),
+            format!("{counts}; no proxy can sync: set KEYPLANE_PROXY_TOKEN and start the server again"),
         ),
         (_, 1) => Finding::new(name, Level::Ok, counts),
         _ => Finding::new(
