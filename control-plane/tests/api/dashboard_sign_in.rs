@@ -230,7 +230,7 @@ async fn somebody_signs_in_with_their_login_and_lands_where_they_wanted_to_be() 
     assert_eq!(names, ["__Host-keyplane_session"], "the cookie of the way is gone");
     let page = visitor.get(&keys).await.page(200);
     assert!(page.contains("Ada L.") && page.contains("member") && !page.contains("/audit"), "{page}");
-    assert!(visitor.get("/sessions").await.page(200).contains("Your login"));
+    assert!(visitor.get("/sessions").await.page(200).contains("Your login at Acme &lt;b&gt;"));
     let entry = &plane.get("/v1/audit?limit=1").await.json()["data"][0];
     assert_eq!((&entry["action"], &entry["actor"]), (&json!("session.begin"), &json!({ "kind": "user", "id": id })));
     assert_eq!(entry["detail"], json!({ "with": "login", "issuer": provider.url, "browser": "" }));

@@ -8,6 +8,8 @@ use super::super::link::hex;
 use super::super::view::View;
 use super::{Page, Place};
 use crate::domain::session::{OwnSession, SignedInWith};
+use crate::error::Error;
+use crate::service::who::{Who, who};
 use crate::service::{App, sessions};
 use axum::Router;
 use axum::extract::State;
@@ -26,6 +28,7 @@ async fn show(State(app): State<App>, view: View) -> Answer {
     let own = sessions::own(&app, &view.by.session).await?;
     let here = view.by.held.digest();
     let limits = app.dashboard.sessions;
+    let login = login(&app, &view).await?;
     let content = html! {
         h1 { "Your sessions" }
         p { "Where you are signed in to this dashboard. A session ends after " (minutes(limits.idle)) " without a use, at the latest "
@@ -43,7 +46,7 @@ async fn show(State(app): State<App>, view: View) -> Answer {
                     }
                 }
                 tbody {
-                    @for session in &own { (row(&view, session, session.digest == here)) }
+                    @for session in &own { (row(&view, session, session.digest == here, &login)) }
                 }
             }
         }
@@ -59,13 +62,23 @@ async fn show(State(app): State<App>, view: View) -> Answer {
     Ok(view.page(PAGE, "Your sessions", &content))
 }
 
-fn row(view: &View, own: &OwnSession, is_here: bool) -> Markup {
+/// What the login is called with which who looks may sign in.
+async fn login(app: &App, view: &View) -> Result<String, Error> {
+    let issuer = match who(app, view.origin()).await? {
+        Who::User(user) => user.identity.map(|identity| identity.issuer().to_owned()),
+        Who::AdminKey { .. } | Who::Key(_) => None,
+    };
+    let provider = app.jwt.providers().iter().find(|provider| Some(provider.issuer()) == issuer.as_deref());
+    Ok(provider.map_or_else(|| "Your login".to_owned(), |provider| format!("Your login at {}", provider.label())))
+}
+
+fn row(view: &View, own: &OwnSession, is_here: bool, login: &str) -> Markup {
     let session = &own.session;
     let source = session.source.map_or_else(|| "Unknown".to_owned(), |source| source.to_string());
     let with = match session.with {
         SignedInWith::AdminKey(_) => "Admin key",
         SignedInWith::PersonalToken(_) => "Personal access token",
-        SignedInWith::User(_) => "Your login",
+        SignedInWith::User(_) => login,
     };
     let browser = browser(&own.agent);
     html! {

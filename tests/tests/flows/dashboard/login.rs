@@ -132,7 +132,7 @@ fn somebody_signs_in_at_their_provider_and_is_there_as_whom_it_names_with_what_t
     // The browser says so itself in its console.
     browser.console();
     browser.open(&format!("{}/sessions", place.base));
-    browser.wait_for("Your login");
+    browser.wait_for("Your login at Acme");
     assert_eq!(browser.count("main tbody tr"), 1);
     assert_eq!(browser.console(), [""; 0]);
 
