@@ -58,7 +58,7 @@ impl Query {
         Query,
     ),
     responses(
-        (status = 200, description = "The key", body = KeyObject),
+        (status = 200, description = "The key", body = KeyObject, headers(("etag" = String, description = "The version of what can be edited"))),
         (status = 412, description = "Somebody edited the key meanwhile", body = Document, content_type = "application/problem+json"),
     )
 )]

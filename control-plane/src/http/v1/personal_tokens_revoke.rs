@@ -32,7 +32,7 @@ use axum::response::IntoResponse;
         Query,
     ),
     responses(
-        (status = 200, description = "The token", body = PersonalTokenObject),
+        (status = 200, description = "The token", body = PersonalTokenObject, headers(("etag" = String, description = "The version of what can be edited"))),
         (status = 412, description = "Somebody edited the token meanwhile", body = Document, content_type = "application/problem+json"),
     )
 )]
