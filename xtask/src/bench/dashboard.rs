@@ -130,7 +130,7 @@ impl Visit {
         let key = newest["data"][0]["id"].as_str().context("the large project has no key")?.to_owned();
         let mut visit = Self { client, cookie, account, key, keys: String::new() };
         let list = visit.get(&visit.path("/keys"))?;
-        let count = list.split(" of ").nth(1).and_then(|rest| rest.split('<').next());
+        let count = list.split(" to 50 of ").nth(1).and_then(|rest| rest.split('<').next());
         visit.keys = String::from(count.context("the list does not say how many keys there are")?);
         Ok(visit)
     }

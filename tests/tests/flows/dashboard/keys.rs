@@ -15,6 +15,7 @@ fn status_of(line: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// G6, G7, G8, G15, K10, K11: made on a page, shown once with a line for the environment, revoked by the bin after a question, refused at once.
 #[test]
 fn a_key_is_made_copied_used_renamed_and_revoked_with_the_keyboard_alone_and_envoy_refuses_it() {
     let desk = Desk::new(true);
@@ -88,6 +89,7 @@ fn a_key_is_made_copied_used_renamed_and_revoked_with_the_keyboard_alone_and_env
 /// A key of the right shape that nobody has.
 const NOBODYS: &str = "uk_live_0000000000000000000000000000000043Jw1g";
 
+/// K6, K7: the mask is enough to recognise a key that somebody holds.
 #[test]
 fn a_pasted_key_is_recognised_by_its_mask_alone_and_one_that_cannot_be_is_not_asked_for() {
     let desk = Desk::new(true);

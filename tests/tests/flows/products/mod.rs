@@ -1,8 +1,8 @@
 //! The promises that five products make about their API keys, each kept by the real parts in front of a real upstream.
 //!
 //! Each module is one product, set up as its operator would: prefixes, plans, issuers of JWTs. A test says in its first line
-//! which rows of `docs/rows.md` it holds; `rows` keeps the two together. Where a promise is about a dialog or an icon of a dashboard, what is tested is
-//! the API below it.
+//! which rows of `docs/rows.md` it holds; `rows` keeps the two together. A promise about a page is held by flows of
+//! the dashboard too.
 
 mod examples;
 mod gen_pro;
