@@ -26,6 +26,7 @@ mod layout;
 mod link;
 mod pages;
 mod receipt;
+mod restrictions;
 mod view;
 
 pub use answer::missing;

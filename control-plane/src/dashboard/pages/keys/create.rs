@@ -6,8 +6,9 @@
 use super::super::super::answer::Answer;
 use super::super::super::components::{Field, choices};
 use super::super::super::ends;
-use super::super::super::forms::{Wrong, attempt, name_field, number};
+use super::super::super::forms::{Wrong, attempt, is_about_form, name_field, number};
 use super::super::super::gate::Form;
+use super::super::super::restrictions;
 use super::super::super::view::View;
 use super::super::projects::cap::{advice, is_full, used};
 use super::created::{Made, page};
@@ -15,7 +16,6 @@ use super::{PAGE, WRITE, projects};
 use crate::domain::id::ProjectId;
 use crate::domain::project::Project;
 use crate::error::{Code, Error, FieldError};
-use crate::http::v1::terms::TermsFields;
 use crate::service::App;
 use crate::service::create_key::{CreatedKey, NewKey, create_key};
 use crate::service::once::once;
@@ -81,8 +81,8 @@ pub async fn create(State(app): State<App>, view: View, sent: Form) -> Answer {
     };
     match once(&app, attempt.as_ref(), work).await {
         Ok(made) => page(&app, &view, made.answer).await,
-        Err(error) if error.code.status() >= 500 => Err(error.into()),
-        Err(error) => form(&app, &view, &projects, &filled, Wrong(Some(&error))),
+        Err(error) if is_about_form(&error) => form(&app, &view, &projects, &filled, Wrong(Some(&error))),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -100,16 +100,7 @@ fn parse(view: &View, projects: &[Project], filled: &Filled<'_>, sent: &Form) ->
         errors.push(error);
         None
     });
-    let end = end.map(|end| end.to_string());
-    let (scopes, networks) = (sent.words("scopes"), sent.words("allowed_cidrs"));
-    let terms = TermsFields {
-        name: filled.name,
-        scopes: Some(&scopes),
-        allowed_cidrs: Some(&networks),
-        expires_at: end.as_deref(),
-        metadata: None,
-    };
-    match (project_id, terms.parse(&mut errors)) {
+    match (project_id, restrictions::read(sent, filled.name, end, &mut errors)) {
         (Some(project_id), Some(terms)) if errors.is_empty() => Ok(NewKey { project_id, environment, terms }),
         _ => Err(Error::fields(Code::InvalidRequest, errors)),
     }
@@ -128,7 +119,7 @@ fn form(app: &App, view: &View, projects: &[Project], filled: &Filled<'_>, wrong
         wrong.with("allowed_cidrs", "Network"),
         wrong.with("expires_at", "The end"),
     ];
-    let [of_project, of_name, of_scopes, of_networks, _] = errors.each_ref().map(Option::as_deref);
+    let [of_project, of_name, ..] = errors.each_ref().map(Option::as_deref);
     let content = html! {
         p.back { a href=(view.path("/keys")) { "API keys" } }
         h1 { "Create a key" }
@@ -144,13 +135,7 @@ fn form(app: &App, view: &View, projects: &[Project], filled: &Filled<'_>, wrong
             }
             (choices("environment", "Environment", &environments, filled.environment))
             (ends::fields(&[], filled.end, filled.date, wrong))
-            details.more open[!filled.scopes.is_empty() || !filled.networks.is_empty()] {
-                summary { "Restrict it" }
-                (Field { name: "scopes", label: "Scopes", hint: "What it may be used for, in your own words: jobs:read jobs:write. Your rules in Envoy ask for them.", error: of_scopes }
-                    .area(filled.scopes, 2))
-                (Field { name: "allowed_cidrs", label: "Allowed networks", hint: "From where it may be used, such as 203.0.113.0/24, one on a line. Empty: from everywhere.", error: of_networks }
-                    .area(filled.networks, 3))
-            }
+            (restrictions::folded(restrictions::OF_KEY, filled.scopes, filled.networks, wrong))
             div.buttons {
                 button.primary type="submit" data-busy="Creating" { "Create key" }
                 a.button href=(view.path("/keys")) { "Cancel" }

@@ -1,17 +1,17 @@
 //! `/accounts/{account}/keys/{key}/edit`: when a key ends, what it may be used for and from where.
 
 use super::super::super::answer::{Answer, see_other};
-use super::super::super::components::{Field, in_words};
+use super::super::super::components::in_words;
 use super::super::super::ends;
-use super::super::super::forms::Wrong;
+use super::super::super::forms::{Wrong, is_about_form};
 use super::super::super::gate::Form;
 use super::super::super::link::with_query;
+use super::super::super::restrictions;
 use super::super::super::view::View;
 use super::{PAGE, WRITE, named, path};
 use crate::domain::key::{Key, KeyKind, Status};
 use crate::domain::version::Expected;
 use crate::error::{Code, Error};
-use crate::http::v1::terms::TermsFields;
 use crate::service::App;
 use crate::service::update_key::{KeyChange, update_key};
 use axum::extract::State;
@@ -74,8 +74,8 @@ pub async fn edit(State(app): State<App>, view: View, sent: Form) -> Answer {
             let filled = Filled { version: key.version().to_string(), ..filled };
             form(&view, &key, &filled, Wrong(Some(&Error::with_detail(Code::PreconditionFailed, detail))))
         }
-        Err(error) if error.code.status() >= 500 => Err(error.into()),
-        Err(error) => form(&view, &key, &filled, Wrong(Some(&error))),
+        Err(error) if is_about_form(&error) => form(&view, &key, &filled, Wrong(Some(&error))),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -83,15 +83,7 @@ fn parse(view: &View, key: &Key, filled: &Filled, sent: &Form) -> Result<KeyChan
     let mut errors = Vec::new();
     let end =
         if filled.end == KEEP { None } else { ends::read(sent, view.now).map_err(|error| errors.push(error)).ok() };
-    let (scopes, networks) = (sent.words("scopes"), sent.words("allowed_cidrs"));
-    let terms = TermsFields {
-        name: key.name.as_str(),
-        scopes: Some(&scopes),
-        allowed_cidrs: Some(&networks),
-        expires_at: None,
-        metadata: None,
-    };
-    match terms.parse(&mut errors) {
+    match restrictions::read(sent, key.name.as_str(), None, &mut errors) {
         Some(terms) if errors.is_empty() => Ok(KeyChange {
             scopes: Some(terms.scopes),
             networks: Some(terms.networks),
@@ -110,22 +102,17 @@ fn form(view: &View, key: &Key, filled: &Filled, wrong: Wrong<'_>) -> Answer {
         Some(end) => format!("As it is: {}", in_words(end, view.now)),
         None => "As it is: never".to_owned(),
     };
-    let errors =
-        [wrong.with("scopes", "Scope"), wrong.with("allowed_cidrs", "Network"), wrong.with("expires_at", "The end")];
-    let [of_scopes, of_networks, _] = errors.each_ref().map(Option::as_deref);
+    let is_marked = ["scopes", "allowed_cidrs", "expires_at"].iter().any(|field| wrong.with(field, "").is_some());
     let content = html! {
         p.back { a href=(path(view, key)) { (key.name) } }
         h1 { "Edit " q { (key.name) } }
         p { "Every proxy decides by the change within moments. The key itself stays the same." }
-        (wrong.above(errors.iter().any(Option::is_some), "Nothing was changed."))
+        (wrong.above(is_marked, "Nothing was changed."))
         form.wide method="post" action={ (path(view, key)) "/edit" } {
             (view.token())
             input type="hidden" name="version" value=(filled.version);
             (ends::fields(&[(KEEP.to_owned(), now)], &filled.end, &filled.date, wrong))
-            (Field { name: "scopes", label: "Scopes", hint: "What it may be used for, in your own words: jobs:read jobs:write. Your rules in Envoy ask for them.", error: of_scopes }
-                .area(&filled.scopes, 2))
-            (Field { name: "allowed_cidrs", label: "Allowed networks", hint: "From where it may be used, such as 203.0.113.0/24, one on a line. Empty: from everywhere.", error: of_networks }
-                .area(&filled.networks, 3))
+            (restrictions::fields(restrictions::OF_KEY, &filled.scopes, &filled.networks, wrong))
             div.buttons {
                 button.primary type="submit" data-busy="Saving" { "Save" }
                 a.button href=(path(view, key)) { "Cancel" }

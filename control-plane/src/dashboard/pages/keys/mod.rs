@@ -73,14 +73,9 @@ fn path(view: &View, key: &Key) -> String {
     view.path(&format!("/keys/{}", key.id))
 }
 
-/// Id of a key's name on a page: the same on each, so that the form to rename can take its place.
-fn name_id(key: &Key) -> String {
-    format!("name-{}", key.id)
-}
-
-/// A key's name, with the way to change it.
+/// A key's name, with the way to change it: the form of [`Named`](crate::dashboard::forms::Named) takes its place.
 fn name(view: &View, key: &Key) -> Markup {
-    let id = name_id(key);
+    let id = format!("name-{}", key.id);
     html! {
         span.name id=(id) {
             a href=(path(view, key)) { (key.name) }

@@ -7,18 +7,22 @@ use crate::dashboard::components::Field;
 use crate::dashboard::ends;
 use crate::dashboard::forms::{Made, Wrong, attempt, is_about_form, name_field, number};
 use crate::dashboard::gate::Form;
+use crate::dashboard::restrictions;
 use crate::dashboard::view::View;
 use crate::domain::actor::Actor;
 use crate::domain::id::UserId;
 use crate::domain::user::User;
 use crate::error::{Code, Error, FieldError};
-use crate::http::v1::terms::TermsFields;
 use crate::service::App;
 use crate::service::create_key::CreatedKey;
 use crate::service::create_personal_token::{NewPersonalToken, create_personal_token};
 use crate::service::once::once;
 use axum::extract::State;
 use maud::html;
+
+/// What is said of a token's scopes.
+const OF_TOKEN: &str =
+    "What it may be used for behind the proxies, such as jobs:read. Here it has its person's rights.";
 
 /// What the form holds.
 #[derive(Default)]
@@ -90,16 +94,7 @@ fn parse(view: &View, others: &[User], filled: &Filled<'_>, sent: &Form) -> Resu
         errors.push(error);
         None
     });
-    let end = end.map(|end| end.to_string());
-    let (scopes, networks) = (sent.words("scopes"), sent.words("allowed_cidrs"));
-    let terms = TermsFields {
-        name: filled.name,
-        scopes: Some(&scopes),
-        allowed_cidrs: Some(&networks),
-        expires_at: end.as_deref(),
-        metadata: None,
-    };
-    match terms.parse(&mut errors) {
+    match restrictions::read(sent, filled.name, end, &mut errors) {
         Some(terms) if errors.is_empty() => Ok(NewPersonalToken { user_id, terms }),
         _ => Err(Error::fields(Code::InvalidRequest, errors)),
     }
@@ -113,7 +108,7 @@ fn form(app: &App, view: &View, others: &[User], filled: &Filled<'_>, wrong: Wro
         wrong.with("allowed_cidrs", "Network"),
         wrong.with("expires_at", "The end"),
     ];
-    let [of_name, of_user, of_scopes, of_networks, _] = errors.each_ref().map(Option::as_deref);
+    let [of_name, of_user, ..] = errors.each_ref().map(Option::as_deref);
     let people: Vec<_> =
         others.iter().map(|user| (user.id.to_string(), format!("{}, {}", user.name, user.email.as_str()))).collect();
     let content = html! {
@@ -133,13 +128,7 @@ fn form(app: &App, view: &View, others: &[User], filled: &Filled<'_>, wrong: Wro
                 (Field { name: "user_id", label: "Person", hint: "", error: of_user }.select(&people, filled.user))
             }
             (ends::fields(&[], filled.end, filled.date, wrong))
-            details.more open[!filled.scopes.is_empty() || !filled.networks.is_empty()] {
-                summary { "Restrict it" }
-                (Field { name: "scopes", label: "Scopes", hint: "What it may be used for behind the proxies, such as jobs:read. Here it has its person's rights.", error: of_scopes }
-                    .area(filled.scopes, 2))
-                (Field { name: "allowed_cidrs", label: "Allowed networks", hint: "From where it may be used, such as 203.0.113.0/24, one on a line. Empty: from everywhere.", error: of_networks }
-                    .area(filled.networks, 3))
-            }
+            (restrictions::folded(OF_TOKEN, filled.scopes, filled.networks, wrong))
             div.buttons {
                 button.primary type="submit" data-busy="Creating" { "Create token" }
                 a.button href=(view.path("/tokens")) { "Cancel" }
