@@ -16,7 +16,7 @@ use crate::manifests;
 use crate::nginx;
 use crate::node;
 use crate::oldest_rust;
-use crate::package::proof;
+use crate::package::{self, proof};
 use crate::parts::Parts;
 use crate::project::Project;
 use crate::run::{self, BOLD, GOOD};
@@ -99,6 +99,7 @@ pub fn test(project: &Project) -> Result<()> {
         Ok(())
     })?;
     step("cargo xtask up --check", || up::check(&parts, project))?;
+    step("cargo xtask package", || package::package(project))?;
 
     if total.ignored > 0 {
         println!("{} ignored", total.ignored);

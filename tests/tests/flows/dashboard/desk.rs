@@ -75,14 +75,6 @@ impl Desk {
     pub fn examine(&self, name: &str) {
         examine(&self.browser, name);
     }
-
-    /// The same in light alone: for pages that are looked at in full as somebody else.
-    #[track_caller]
-    pub fn glance(&self, name: &str) {
-        examine_in(&self.browser, name, LOOKS[0]);
-        let console = self.browser.console();
-        assert!(console.is_empty(), "{name}: {console:?}");
-    }
 }
 
 /// Holds the page against what every page keeps to: axe-core finds nothing, nothing is wider than the window, the page did not

@@ -131,7 +131,7 @@ fn nobody_is_shown_a_link_that_refuses_them() {
         desk.sign_in(&credential);
         // That each page answers 200 is looked at there.
         let found = crawl(&desk.browser, &desk.base, |page| match who {
-            "member" => desk.glance(&format!("{who}-{}", page.name)),
+            "member" => desk.examine(&format!("{who}-{}", page.name)),
             _ => assert_eq!(desk.browser.console(), [""; 0], "{who}, {}", page.name),
         });
         let names: Vec<_> = found.into_iter().map(|page| page.name).collect();
